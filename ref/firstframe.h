@@ -1,0 +1,195 @@
+// firstframe: image-to-video on a CPU, frame-exact everywhere.
+//
+//     ff_error error = {0};
+//     ff_model *model;
+//     if (ff_model_open("golden/model", &model, &error)) die(error.message);
+//     ff_request request = ff_request_default(FF_IMAGE_TO_VIDEO);
+//     request.prompt = "slow push-in camera";
+//     request.image = &still;                    // packed RGB, yours
+//     request.frame = write_frame;               // called with each finished RGB frame, in order
+//     if (ff_run(model, &request, NULL, &error)) die(error.message);
+//     ff_model_close(model);
+//
+// RGB buffers in, RGB buffers out; no image codec inside. Nothing prints, exits or aborts. A model may be used by one
+// thread at a time. Every function that can fail returns FF_OK (0) or fills *error (which may be NULL) with one sentence.
+#ifndef FIRSTFRAME_H
+#define FIRSTFRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FF_VERSION "0.1.0"
+
+typedef enum ff_status {
+    FF_OK = 0,
+    FF_ERROR_INPUT,      // what the caller gave is wrong: a file, a size, an option
+    FF_ERROR_MEMORY,
+    FF_ERROR_IO,         // reading or writing failed
+    FF_CANCELLED,        // a callback asked to stop
+} ff_status;
+
+typedef struct ff_error {
+    ff_status status;
+    char message[640];   // one sentence without a newline
+} ff_error;
+
+// Fills *error with a formatted sentence and returns `status`, so that a function can `return ff_fail(...)`. For
+// callbacks. error may be NULL.
+ff_status ff_fail(ff_error *error, ff_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Packed 8-bit RGB, rows from the top: 3 * width * height bytes.
+typedef struct ff_image {
+    size_t width, height;
+    uint8_t *rgb;
+} ff_image;
+
+typedef enum ff_task { FF_TEXT_TO_IMAGE, FF_TEXT_TO_VIDEO, FF_IMAGE_TO_VIDEO, FF_INPAINT } ff_task;
+typedef enum ff_scheduler { FF_SCHEDULER_MODEL, FF_SCHEDULER_UNIPC, FF_SCHEDULER_EULER } ff_scheduler;
+typedef enum ff_fit { FF_FIT_COVER, FF_FIT_STRETCH, FF_FIT_CROP, FF_FIT_PAD } ff_fit;
+typedef enum ff_detail { FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK } ff_detail;  // --dump-level
+
+// Where a run is. done counts up to total within a stage.
+typedef enum ff_stage { FF_STAGE_TEXT, FF_STAGE_ENCODE, FF_STAGE_DENOISE, FF_STAGE_DECODE } ff_stage;
+typedef struct ff_progress {
+    ff_stage stage;
+    size_t done, total;
+} ff_progress;
+
+// What to make. Start from ff_request_default; a 0 size, NULL text or NaN number means the model's default.
+typedef struct ff_request {
+    ff_task task;
+    const char *prompt;            // UTF-8
+    const char *negative_prompt;
+    uint64_t seed;
+    size_t width, height;          // rounded down to the model's multiple; for i2v 0 keeps the still's aspect ratio
+    size_t frames;                 // n becomes n / 4 * 4 + 1 (4: the model's temporal factor), as in diffusers
+    size_t steps;
+    double guidance_scale;         // at most 1: one evaluation a step, no negative prompt
+    double flow_shift;
+    ff_scheduler scheduler;
+    size_t threads;                // 0: as many as OpenMP would take
+
+    const ff_image *image;         // FF_IMAGE_TO_VIDEO: the first frame. FF_INPAINT: the picture to mend
+    const ff_image *last;          // FF_IMAGE_TO_VIDEO: the final frame, or NULL
+    ff_fit fit;
+    bool keep_first;               // frame 0 of the output is the fitted still, not its decoded latents
+    const uint8_t *mask;           // FF_INPAINT: image width * height bytes, 128 and above repaints
+    double context;                // FF_INPAINT: side of the crop over side of the mask's box (2)
+    double strength;               // FF_INPAINT: 1 starts from noise; less, from the noised original
+
+    const char *dump_path;         // every named tensor as safetensors, or NULL
+    ff_detail dump_detail;
+    const char *load_path;         // safetensors whose tensors replace the computed ones of the same name, or NULL
+
+    // Callbacks; each may be NULL. A true result from progress cancels the run.
+    void *user;
+    bool (*progress)(void *user, const ff_progress *progress);
+    // A finished frame. rgb is the library's and valid during the call. A status other than FF_OK ends the run.
+    ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error);
+    // The sampler's state after a step, enough to go on from; a status other than FF_OK ends the run.
+    ff_status (*state)(void *user, const void *bytes, size_t size, ff_error *error);
+    const void *resume_state;      // bytes from such a call, or NULL
+    size_t resume_size;
+} ff_request;
+
+ff_request ff_request_default(ff_task task);
+
+// What a request comes to with a given model: every default and rounding resolved.
+typedef struct ff_plan {
+    size_t width, height;          // of the frames handed to the frame callback
+    size_t model_width, model_height;  // what the model works at (inpaint: the enlarged crop)
+    size_t frames, latent_frames, latent_height, latent_width, latent_channels, tokens;
+    size_t steps, evaluations;
+    double guidance_scale, flow_shift;
+    const char *scheduler;         // "unipc" or "euler"
+    const char *negative_prompt;
+    double fps;                    // the model's
+    bool size_rounded, frames_rounded;
+    size_t prompt_tokens;          // of the cleaned prompt with </s>; what exceeds most_prompt_tokens is cut off
+    size_t most_prompt_tokens;
+    double cropped;                // part of the still's area that the fit leaves out, 0 to 1
+    size_t crop_x, crop_y, crop_width, crop_height;  // inpaint: the crop in the picture
+    double gflop_text, gflop_encode, gflop_denoise, gflop_decode;  // multiply-adds count two
+    size_t memory_bytes;           // anonymous memory at the peak, estimated
+    size_t weight_bytes;           // of the mapped files
+} ff_plan;
+
+typedef struct ff_result {
+    uint8_t frames_sha256[32];     // over the RGB bytes of all frames in order
+    double seconds_text, seconds_encode, seconds_denoise, seconds_decode;
+    size_t peak_memory_bytes;      // scratch memory at its peak
+} ff_result;
+
+typedef struct ff_model ff_model;
+
+// folder: a diffusers model folder. Maps the weights, checks every shape against the configs; computes nothing.
+ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error);
+void ff_model_close(ff_model *model);  // NULL allowed
+// SHA-256 over configs and weight headers; identifies the model in metadata.
+void ff_model_hash(const ff_model *model, uint8_t out[32]);
+
+// What a model is. Strings live as long as the model.
+typedef struct ff_model_facts {
+    const char *folder, *pipeline_class, *transformer_class, *vae_class, *text_encoder_class, *scheduler_class;
+    const char *conditioning;      // "anchor" or "none"
+    size_t transformer_parameters, vae_parameters, text_encoder_parameters, vocabulary;
+    size_t weight_bytes;
+    size_t layers, dim, heads, head_dim, ffn_dim, text_dim, latent_channels;
+    size_t spatial_factor, temporal_factor, multiple;  // pixels a latent cell covers; sizes are multiples of `multiple`
+    bool expand_timesteps, residual_vae;
+    size_t default_width, default_height, default_frames, default_steps;
+    double default_fps, default_guidance_scale, default_flow_shift;
+    const char *default_negative_prompt;
+} ff_model_facts;
+ff_model_facts ff_model_describe(const ff_model *model);
+
+ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error);
+ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error);  // out may be NULL
+
+// GFLOP/s of the kernels on this machine, for a linear layer and a convolution of ordinary size; takes a third of a
+// second. threads as in ff_request.
+typedef struct ff_speed {
+    double matmul, convolution;
+} ff_speed;
+ff_status ff_measure_speed(size_t threads, ff_speed *out, ff_error *error);
+
+// ---- pictures ----
+
+// Lanczos (a = 3) as Pillow computes it for RGB, to the byte. out->rgb must hold 3 * out->width * out->height bytes.
+ff_status ff_image_resize(const ff_image *in, ff_image *out, ff_error *error);
+
+// ---- safetensors files ----
+
+// What a safetensors file holds, in file order.
+typedef struct ff_listing ff_listing;
+typedef struct ff_listed {
+    const char *name, *dtype;      // "F32", "BF16", ...; both live as long as the listing
+    size_t rank, shape[5];
+    size_t bytes;
+} ff_listed;
+ff_status ff_listing_open(const char *path, ff_listing **out, ff_error *error);
+void ff_listing_close(ff_listing *listing);  // NULL allowed
+size_t ff_listing_count(const ff_listing *listing);
+ff_listed ff_listing_at(const ff_listing *listing, size_t i);
+const char *ff_listing_metadata(const ff_listing *listing, const char *key);  // NULL if absent
+
+// SHA-256 of a stream of bytes.
+typedef struct ff_sha256 {
+    uint32_t state[8];
+    uint64_t length;
+    uint8_t block[64];
+} ff_sha256;
+void ff_sha256_start(ff_sha256 *hash);
+void ff_sha256_add(ff_sha256 *hash, const void *bytes, size_t size);
+void ff_sha256_finish(ff_sha256 *hash, uint8_t out[32]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

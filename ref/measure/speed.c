@@ -1,0 +1,77 @@
+// How fast this machine computes: what --estimate turns operations into seconds with.
+#include <omp.h>
+#include <stdlib.h>
+
+#include "../kernels/kernels.h"
+#include "../system.h"
+
+#define LEAST_SECONDS 0.15
+#define TOKENS 448
+#define DIM 256
+#define FFN 1024
+#define SIDE 64
+#define CHANNELS 32
+
+// GFLOP/s of a linear layer of a small transformer.   x: [TOKENS, DIM]   weight: [FFN, DIM]   out: [TOKENS, FFN]
+static ff_status time_matmul(const ff_kernels *kernels, const float *x, const float *weight, float *out, double *speed)
+{
+    const ff_matmul product = {
+        .rows = TOKENS, .columns = FFN, .depth = DIM, .a = x, .a_stride = DIM, .b = weight, .b_dtype = FF_F32, .out = out,
+        .out_stride = FFN,
+    };
+    double begun = ff_seconds(), seconds, work = 0;
+    do {
+        if (kernels->matmul(&product))
+            return FF_ERROR_MEMORY;
+        work += 2e-9 * TOKENS * FFN * DIM;
+        seconds = ff_seconds() - begun;
+    } while (seconds < LEAST_SECONDS);
+    *speed = work / seconds;
+    return FF_OK;
+}
+
+// GFLOP/s of a causal 3x3x3 convolution of a small decoder.
+//   frame: [SIDE, SIDE, CHANNELS]   weight: [CHANNELS, CHANNELS, 3, 3, 3]   out: [SIDE, SIDE, CHANNELS]
+static ff_status time_convolution(const ff_kernels *kernels, const float *frame, const float *weight, float *out,
+                                  double *speed)
+{
+    const float *const frames[3] = {frame, frame, frame};
+    const ff_convolution convolution = {
+        .in_channels = CHANNELS, .in_height = SIDE, .in_width = SIDE,
+        .out_channels = CHANNELS, .out_frames = 1, .out_height = SIDE, .out_width = SIDE,
+        .kernel_t = 3, .kernel_h = 3, .kernel_w = 3, .stride_t = 1, .stride_h = 1, .stride_w = 1,
+        .pad_top = 1, .pad_left = 1, .frames = frames, .weight = weight, .weight_dtype = FF_F32, .out = out,
+    };
+    double begun = ff_seconds(), seconds, work = 0;
+    do {
+        if (kernels->convolution(&convolution))
+            return FF_ERROR_MEMORY;
+        work += 2e-9 * SIDE * SIDE * CHANNELS * CHANNELS * 27;
+        seconds = ff_seconds() - begun;
+    } while (seconds < LEAST_SECONDS);
+    *speed = work / seconds;
+    return FF_OK;
+}
+
+ff_status ff_measure_speed(size_t threads, ff_speed *out, ff_error *error)
+{
+    size_t in_count = TOKENS * DIM + SIDE * SIDE * CHANNELS, weight_count = FFN * DIM, out_count = TOKENS * FFN;
+    float *memory = calloc(in_count + weight_count + out_count, sizeof *memory);
+    int threads_before = omp_get_max_threads();
+    const ff_kernels *kernels = ff_kernels_scalar();
+    if (!memory)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory to measure the speed");
+    float *in = memory, *weight = memory + in_count, *result = weight + weight_count;
+    for (size_t i = 0; i < in_count + weight_count; i++)
+        memory[i] = (float)(i % 251) / 251.0f - 0.5f;
+    if (threads)
+        omp_set_num_threads((int)threads);
+    ff_status status = time_matmul(kernels, in, weight, result, &out->matmul);
+    if (status == FF_OK)
+        status = time_convolution(kernels, in, weight, result, &out->convolution);
+    omp_set_num_threads(threads_before);
+    free(memory);
+    if (status != FF_OK)
+        return ff_fail(error, status, "no memory to measure the speed");
+    return FF_OK;
+}

@@ -1,0 +1,252 @@
+#include "inpaint.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct span {
+    size_t start, length;
+} span;
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+// A span of `length` around the middle of `box`, moved inside [0, limit).
+static span centre_inside(span box, size_t length, size_t limit)
+{
+    length = smaller(length, limit);
+    size_t middle_twice = 2 * box.start + box.length;
+    size_t start = middle_twice > length ? (middle_twice - length) / 2 : 0;
+    return (span){smaller(start, limit - length), length};
+}
+
+static bool mask_box(size_t width, size_t height, const uint8_t *mask, span *x, span *y)
+{
+    size_t left = width, right = 0, top = height, bottom = 0;
+    for (size_t row = 0; row < height; row++)
+        for (size_t column = 0; column < width; column++)
+            if (mask[row * width + column] >= 128) {
+                left = smaller(left, column);
+                right = column + 1 > right ? column + 1 : right;
+                top = smaller(top, row);
+                bottom = row + 1;
+            }
+    if (right == 0)
+        return false;
+    *x = (span){left, right - left};
+    *y = (span){top, bottom - top};
+    return true;
+}
+
+ff_status ff_inpaint_crop(size_t width, size_t height, const uint8_t *mask, double context, size_t aspect_w,
+                          size_t aspect_h, ff_plan *plan, ff_error *error)
+{
+    span x, y;
+    if (!mask_box(width, height, mask, &x, &y))
+        return ff_fail(error, FF_ERROR_INPUT, "the mask paints nothing: it has no pixel of 128 or above");
+    double wide = ceil((double)x.length * context), high = ceil((double)y.length * context);
+    double aspect = (double)aspect_w / (double)aspect_h;
+    if (wide < high * aspect)
+        wide = ceil(high * aspect);
+    else
+        high = ceil(wide / aspect);
+    // context is at most 1e6 and a side at most 2^28, so that these fit a size_t
+    x = centre_inside(x, (size_t)wide, width);
+    y = centre_inside(y, (size_t)high, height);
+    plan->crop_x = x.start;
+    plan->crop_y = y.start;
+    plan->crop_width = x.length;
+    plan->crop_height = y.length;
+    return FF_OK;
+}
+
+static bool allocate_image(ff_image *image, size_t width, size_t height)
+{
+    size_t bytes;
+    *image = (ff_image){width, height, NULL};
+    if (ff_multiply_sizes(width, height, &bytes) && ff_multiply_sizes(bytes, 3, &bytes))
+        image->rgb = malloc(bytes);
+    return image->rgb != NULL;
+}
+
+// Steps from the nearest unmasked pixel (4 neighbours), 0 outside the mask, in the order they were reached.
+//   depth: [width * height]   order: indices of the masked pixels; *count of them
+// A mask without any outside leaves depth 0 everywhere.
+static void mask_depth(size_t width, size_t height, const uint8_t *mask, uint32_t *depth, size_t *order,
+                       size_t *count)
+{
+    size_t found = 0;
+    memset(depth, 0, width * height * sizeof *depth);
+    for (size_t level = 0, done = 0;; level++) {
+        size_t before = found;
+        if (level == 0) {
+            for (size_t i = 0; i < width * height; i++) {
+                size_t column = i % width, row = i / width;
+                bool rim = mask[i] && ((column > 0 && !mask[i - 1]) || (column + 1 < width && !mask[i + 1]) ||
+                                       (row > 0 && !mask[i - width]) || (row + 1 < height && !mask[i + width]));
+                if (rim) {
+                    depth[i] = 1;
+                    order[found++] = i;
+                }
+            }
+        } else {
+            for (size_t end = before; done < end; done++) {
+                size_t i = order[done], column = i % width, row = i / width;
+                size_t next[4] = {i - 1, i + 1, i - width, i + width};
+                bool inside[4] = {column > 0, column + 1 < width, row > 0, row + 1 < height};
+                for (int side = 0; side < 4; side++)
+                    if (inside[side] && mask[next[side]] && !depth[next[side]]) {
+                        depth[next[side]] = (uint32_t)level + 1;
+                        order[found++] = next[side];
+                    }
+            }
+        }
+        if (found == before)
+            break;
+    }
+    *count = found;
+}
+
+// One value channel: masked pixels become the mean of their already known 8 neighbours, from the rim inward, and are
+// then smoothed among themselves and against the rim.
+static void fill_channel(size_t width, size_t height, const uint32_t *depth, const size_t *order, size_t count,
+                         size_t passes, float *value)
+{
+    for (size_t pass = 0; pass <= passes; pass++)
+        for (size_t k = 0; k < count; k++) {
+            size_t i = order[k], column = i % width, row = i / width;
+            float sum = 0, neighbours = 0;
+            for (int dy = -1; dy <= 1; dy++)
+                for (int dx = -1; dx <= 1; dx++) {
+                    if ((dx == 0 && dy == 0) || (dx < 0 && column == 0) || (dx > 0 && column + 1 == width) ||
+                        (dy < 0 && row == 0) || (dy > 0 && row + 1 == height))
+                        continue;
+                    size_t j = (size_t)((ptrdiff_t)i + dy * (ptrdiff_t)width + dx);
+                    if (pass == 0 && depth[j] >= depth[i])
+                        continue;
+                    sum = sum + value[j];
+                    neighbours = neighbours + 1;
+                }
+            if (neighbours > 0)
+                value[i] = sum / neighbours;
+        }
+}
+
+static ff_status fill_masked(const ff_image *in, const uint8_t *mask, ff_image *out, ff_error *error)
+{
+    size_t pixels = in->width * in->height, count;
+    uint32_t *depth = malloc(pixels * sizeof *depth);
+    size_t *order = malloc(pixels * sizeof *order);
+    float *value = malloc(pixels * sizeof *value);
+    ff_status status = FF_OK;
+    if (!depth || !order || !value) {
+        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", in->width, in->height);
+    } else {
+        mask_depth(in->width, in->height, mask, depth, order, &count);
+        size_t deepest = count ? depth[order[count - 1]] : 0;
+        for (size_t channel = 0; channel < 3; channel++) {
+            for (size_t i = 0; i < pixels; i++)
+                value[i] = in->rgb[3 * i + channel];
+            fill_channel(in->width, in->height, depth, order, count, smaller(2 * deepest, 64), value);
+            for (size_t i = 0; i < pixels; i++)
+                out->rgb[3 * i + channel] = mask[i] ? (uint8_t)(value[i] + 0.5f) : in->rgb[3 * i + channel];
+        }
+        // nothing known to fill from: grey
+        if (count == 0)
+            memset(out->rgb, 128, 3 * pixels);
+    }
+    free(depth);
+    free(order);
+    free(value);
+    return status;
+}
+
+// Pixels of the model's picture above any masked pixel of the crop.
+static void enlarge_mask(const ff_plan *plan, const uint8_t *crop_mask, uint8_t *out)
+{
+    size_t cw = plan->crop_width, ch = plan->crop_height, mw = plan->model_width, mh = plan->model_height;
+    for (size_t y = 0; y < mh; y++)
+        for (size_t x = 0; x < mw; x++) {
+            size_t bottom = ((y + 1) * ch + mh - 1) / mh, right = ((x + 1) * cw + mw - 1) / mw;
+            uint8_t painted = 0;
+            for (size_t row = y * ch / mh; row < bottom && !painted; row++)
+                for (size_t column = x * cw / mw; column < right && !painted; column++)
+                    painted = crop_mask[row * cw + column];
+            out[y * mw + x] = painted;
+        }
+}
+
+ff_status ff_inpaint_prepare(const ff_image *picture, const uint8_t *mask, const ff_plan *plan, bool fill,
+                             ff_inpaint *out, ff_error *error)
+{
+    size_t cw = plan->crop_width, ch = plan->crop_height;
+    *out = (ff_inpaint){0};
+    out->mask = malloc(plan->model_width * plan->model_height);
+    out->crop_mask = malloc(cw * ch);
+    if (!out->mask || !out->crop_mask || !allocate_image(&out->original, cw, ch) ||
+        !allocate_image(&out->filled, cw, ch) ||
+        !allocate_image(&out->enlarged, plan->model_width, plan->model_height)) {
+        ff_inpaint_free(out);
+        return ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", cw, ch);
+    }
+    for (size_t y = 0; y < ch; y++) {
+        size_t from = (plan->crop_y + y) * picture->width + plan->crop_x;
+        memcpy(out->original.rgb + 3 * y * cw, picture->rgb + 3 * from, 3 * cw);
+        for (size_t x = 0; x < cw; x++)
+            out->crop_mask[y * cw + x] = mask[from + x] >= 128 ? 255 : 0;
+    }
+    enlarge_mask(plan, out->crop_mask, out->mask);
+    ff_status status = fill_masked(&out->original, out->crop_mask, &out->filled, error);
+    if (!status)
+        status = ff_image_resize(fill ? &out->filled : &out->original, &out->enlarged, error);
+    if (status)
+        ff_inpaint_free(out);
+    return status;
+}
+
+void ff_inpaint_free(ff_inpaint *inpaint)
+{
+    free(inpaint->original.rgb);
+    free(inpaint->filled.rgb);
+    free(inpaint->enlarged.rgb);
+    free(inpaint->mask);
+    free(inpaint->crop_mask);
+    *inpaint = (ff_inpaint){0};
+}
+
+ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, const ff_image *result,
+                           const ff_plan *plan, bool fill, ff_image *out, ff_error *error)
+{
+    size_t cw = plan->crop_width, ch = plan->crop_height, count;
+    const ff_image *base = fill ? &inpaint->filled : &inpaint->original;
+    uint32_t *depth = malloc(cw * ch * sizeof *depth);
+    size_t *order = malloc(cw * ch * sizeof *order);
+    ff_image shrunk;
+    ff_status status = FF_OK;
+    if (!allocate_image(&shrunk, cw, ch) || !depth || !order)
+        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", cw, ch);
+    if (!status)
+        status = ff_image_resize(result, &shrunk, error);
+    if (!status) {
+        mask_depth(cw, ch, inpaint->crop_mask, depth, order, &count);
+        // the new picture comes in over an eighth of the way to the mask's middle, at least over one pixel
+        uint32_t deepest = count ? depth[order[count - 1]] : 0, feather = deepest / 8 + 1;
+        memcpy(out->rgb, picture->rgb, 3 * picture->width * picture->height);
+        for (size_t i = 0; i < cw * ch; i++) {
+            uint8_t *to = out->rgb + 3 * ((plan->crop_y + i / cw) * picture->width + plan->crop_x + i % cw);
+            if (!inpaint->crop_mask[i])
+                continue;
+            float share = depth[i] && depth[i] <= feather ? (float)depth[i] / (float)(feather + 1) : 1.0f;
+            for (size_t channel = 0; channel < 3; channel++) {
+                float new_value = shrunk.rgb[3 * i + channel], old_value = base->rgb[3 * i + channel];
+                to[channel] = (uint8_t)(old_value + share * (new_value - old_value) + 0.5f);
+            }
+        }
+    }
+    free(shrunk.rgb);
+    free(depth);
+    free(order);
+    return status;
+}

@@ -1,0 +1,277 @@
+#include "model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../sampler/schedule.h"
+#include "../system.h"
+
+#define MOST_PATH 4096
+
+// What Wan publishes for its two sizes of model (Wan2.2 wan/configs, Wan2.1 README).
+typedef struct published {
+    size_t width, height, frames, steps;
+    double fps, guidance_scale;
+} published;
+static const published wan_ti2v = {1280, 704, 121, 50, 24, 5};
+static const published wan_t2v = {832, 480, 81, 50, 16, 5};
+// Wan's sample_neg_prompt, in Chinese as published.
+static const char wan_negative_prompt[] =
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，"
+    "残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，"
+    "三条腿，背景人很多，倒着走";
+
+static ff_status join(char path[MOST_PATH], const char *folder, const char *name, ff_error *error)
+{
+    if ((size_t)snprintf(path, MOST_PATH, "%s/%s", folder, name) >= MOST_PATH)
+        return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", folder);
+    return FF_OK;
+}
+
+static ff_status open_config(const char *folder, const char *name, ff_config **out, ff_error *error)
+{
+    char path[MOST_PATH];
+    ff_status status = join(path, folder, name, error);
+    return status ? status : ff_config_open(path, out, error);
+}
+
+static ff_status open_component(const char *folder, const char *name, const char *class_name, ff_component *out,
+                                const char **found, ff_error *error)
+{
+    char path[MOST_PATH];
+    ff_status status;
+    if ((status = join(path, folder, name, error)) || (status = open_config(path, "config.json", &out->config, error)))
+        return status;
+    // transformers writes architectures, diffusers _class_name; the latter is checked where it is there
+    if ((status = ff_config_string(out->config, "_class_name", class_name, found, error)))
+        return status;
+    if (strcmp(*found, class_name) != 0)
+        return ff_fail(error, FF_ERROR_INPUT, "%s/config.json: _class_name is %s, expected %s", path, *found,
+                       class_name);
+    return ff_weights_open(path, &out->weights, error);
+}
+
+static void close_component(ff_component *component)
+{
+    ff_weights_close(component->weights);
+    ff_config_close(component->config);
+}
+
+static size_t count_bytes(const ff_component *component)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < ff_weights_count(component->weights); i++) {
+        ff_weight view;
+        size_t elements = 1;
+        ff_weights_at(component->weights, i, &view);
+        for (int d = 0; d < view.rank; d++)
+            elements *= view.shape[d];
+        bytes += elements * ff_dtype_size(view.dtype);
+    }
+    return bytes;
+}
+
+size_t ff_component_largest(const ff_component *component)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < ff_weights_count(component->weights); i++) {
+        ff_weight view;
+        const char *name = ff_weights_at(component->weights, i, &view);
+        size_t elements = view.rank >= 2;
+        for (int d = 0; d < view.rank; d++)
+            elements *= view.shape[d];
+        // an embedding table is looked up, not multiplied
+        if (elements > most && !strstr(name, "shared") && !strstr(name, "embed_tokens"))
+            most = elements;
+    }
+    return most * sizeof(float);
+}
+
+// firstframe.json where the folder has one, else what Wan publishes.
+static ff_status read_defaults(ff_model *model, ff_error *error)
+{
+    char path[MOST_PATH];
+    ff_model_facts *facts = &model->facts;
+    const published *wan = model->expand_timesteps ? &wan_ti2v : &wan_t2v;
+    ff_status status = join(path, model->folder, "firstframe.json", error);
+    facts->default_width = wan->width;
+    facts->default_height = wan->height;
+    facts->default_frames = wan->frames;
+    facts->default_steps = wan->steps;
+    facts->default_fps = wan->fps;
+    facts->default_guidance_scale = wan->guidance_scale;
+    facts->default_negative_prompt = wan_negative_prompt;
+    if (status || !ff_file_exists(path))
+        return status;
+    if ((status = ff_config_open(path, &model->defaults, error)))
+        return status;
+    const ff_config *config = model->defaults;
+    if ((status = ff_config_size(config, "width", wan->width, 1, 1 << 16, &facts->default_width, error)) ||
+        (status = ff_config_size(config, "height", wan->height, 1, 1 << 16, &facts->default_height, error)) ||
+        (status = ff_config_size(config, "frames", wan->frames, 1, 1 << 16, &facts->default_frames, error)) ||
+        (status = ff_config_size(config, "steps", wan->steps, 1, FF_MOST_STEPS, &facts->default_steps, error)) ||
+        (status = ff_config_number(config, "fps", wan->fps, &facts->default_fps, error)) ||
+        (status = ff_config_number(config, "guidance_scale", wan->guidance_scale, &facts->default_guidance_scale,
+                                   error)) ||
+        (status = ff_config_number(config, "flow_shift", facts->default_flow_shift, &facts->default_flow_shift,
+                                   error)) ||
+        (status = ff_config_string(config, "negative_prompt", wan_negative_prompt, &facts->default_negative_prompt,
+                                   error)))
+        return status;
+    if (!(facts->default_fps > 0 && facts->default_fps <= 1000))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: fps must be above 0 and at most 1000", path);
+    return FF_OK;
+}
+
+static ff_status read_index(ff_model *model, ff_error *error)
+{
+    ff_status status;
+    if ((status = open_config(model->folder, "model_index.json", &model->index, error)) ||
+        (status = ff_config_string(model->index, "_class_name", "", &model->facts.pipeline_class, error)) ||
+        (status = ff_config_bool(model->index, "expand_timesteps", false, &model->expand_timesteps, error)))
+        return status;
+    if (ff_config_has(model->index, "boundary_ratio"))
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "%s: boundary_ratio is set: models with two transformers are not supported",
+                       ff_config_path(model->index));
+    return FF_OK;
+}
+
+// The facts that need the opened components, and what must agree between them.
+static ff_status gather_facts(ff_model *model, ff_error *error)
+{
+    ff_model_facts *facts = &model->facts;
+    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    ff_vae_shape vae = ff_vae_describe(model->vae);
+    ff_schedule *schedule;
+    ff_status status = ff_schedule_create(model->scheduler, FF_SCHEDULER_MODEL, NAN, 1, &schedule, error);
+    if (status)
+        return status;
+    facts->default_flow_shift = ff_schedule_flow_shift(schedule);
+    ff_schedule_destroy(schedule);
+    if (ff_text_encoder_dim(model->text_encoder) != transformer.text_dim)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: the text encoder gives %zu dimensions, the transformer expects %zu",
+                       model->folder, ff_text_encoder_dim(model->text_encoder), transformer.text_dim);
+    facts->folder = model->folder;
+    facts->transformer_parameters = ff_transformer_parameters(model->transformer);
+    facts->vae_parameters = ff_vae_parameters(model->vae);
+    facts->text_encoder_parameters = ff_text_encoder_parameters(model->text_encoder);
+    facts->vocabulary = ff_tokenizer_vocabulary(model->tokenizer);
+    facts->weight_bytes = count_bytes(&model->transformer_files) + count_bytes(&model->vae_files) +
+                          count_bytes(&model->text_files);
+    facts->layers = transformer.layers;
+    facts->dim = transformer.dim;
+    facts->heads = transformer.heads;
+    facts->head_dim = transformer.head_dim;
+    facts->ffn_dim = transformer.ffn_dim;
+    facts->text_dim = transformer.text_dim;
+    facts->latent_channels = vae.latent_channels;
+    facts->spatial_factor = vae.spatial_factor;
+    facts->temporal_factor = vae.temporal_factor;
+    facts->multiple = vae.spatial_factor * transformer.patch[1];
+    facts->expand_timesteps = model->expand_timesteps;
+    facts->residual_vae = vae.residual;
+    bool plain = transformer.in_channels == vae.latent_channels && transformer.out_channels == vae.latent_channels;
+    facts->conditioning = !plain ? "channels" : model->expand_timesteps ? "anchor" : "none";
+    return read_defaults(model, error);
+}
+
+ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
+{
+    char path[MOST_PATH];
+    ff_model *model = calloc(1, sizeof *model);
+    ff_status status;
+    *out = NULL;
+    if (!model || !(model->folder = strdup(folder))) {
+        free(model);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", folder);
+    }
+    ff_model_facts *facts = &model->facts;
+    if (!(status = read_index(model, error)) &&
+        !(status = open_component(folder, "transformer", "WanTransformer3DModel", &model->transformer_files,
+                                  &facts->transformer_class, error)) &&
+        !(status = open_component(folder, "vae", "AutoencoderKLWan", &model->vae_files, &facts->vae_class, error)) &&
+        !(status = open_component(folder, "text_encoder", "UMT5EncoderModel", &model->text_files,
+                                  &facts->text_encoder_class, error)) &&
+        !(status = open_config(folder, "scheduler/scheduler_config.json", &model->scheduler, error)) &&
+        !(status = ff_config_string(model->scheduler, "_class_name", "", &facts->scheduler_class, error)) &&
+        !(status = join(path, folder, "tokenizer/tokenizer.json", error)) &&
+        !(status = ff_tokenizer_open(path, &model->tokenizer, error)) &&
+        !(status = ff_transformer_open(model->transformer_files.weights, model->transformer_files.config,
+                                       &model->transformer, error)) &&
+        !(status = ff_vae_open(model->vae_files.weights, model->vae_files.config, &model->vae, error)) &&
+        !(status = ff_text_encoder_open(model->text_files.weights, model->text_files.config, &model->text_encoder,
+                                        error)))
+        status = gather_facts(model, error);
+    if (status) {
+        ff_model_close(model);
+        return status;
+    }
+    *out = model;
+    return FF_OK;
+}
+
+void ff_model_close(ff_model *model)
+{
+    if (!model)
+        return;
+    ff_text_encoder_close(model->text_encoder);
+    ff_vae_close(model->vae);
+    ff_transformer_close(model->transformer);
+    ff_tokenizer_close(model->tokenizer);
+    close_component(&model->text_files);
+    close_component(&model->vae_files);
+    close_component(&model->transformer_files);
+    ff_config_close(model->scheduler);
+    ff_config_close(model->defaults);
+    ff_config_close(model->index);
+    free(model->folder);
+    free(model);
+}
+
+ff_model_facts ff_model_describe(const ff_model *model)
+{
+    return model->facts;
+}
+
+// Files are hashed whole up to this size; of a larger one its first bytes, which hold the header, and its size.
+#define HASHED_WHOLE ((size_t)64 << 20)
+#define HASHED_PART ((size_t)1 << 20)
+
+static void hash_file(ff_sha256 *hash, const char *folder, const char *name)
+{
+    char path[MOST_PATH];
+    ff_mapping file;
+    if (join(path, folder, name, NULL) || ff_map_file(path, &file, NULL))
+        return;
+    uint64_t size = file.size;
+    ff_sha256_add(hash, name, strlen(name) + 1);
+    ff_sha256_add(hash, &size, sizeof size);
+    ff_sha256_add(hash, file.data, file.size <= HASHED_WHOLE ? file.size : HASHED_PART);
+    ff_unmap_file(&file);
+}
+
+void ff_model_hash(const ff_model *model, uint8_t out[32])
+{
+    static const char *const files[] = {
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.json",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "text_encoder/model.safetensors.index.json",
+        "transformer/config.json",
+        "transformer/diffusion_pytorch_model.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors.index.json",
+    };
+    ff_sha256 hash;
+    ff_sha256_start(&hash);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        hash_file(&hash, model->folder, files[i]);
+    ff_sha256_finish(&hash, out);
+}

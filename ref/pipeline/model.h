@@ -1,0 +1,34 @@
+// A model folder opened: its components, and the defaults a request falls back on.
+#ifndef FF_MODEL_H
+#define FF_MODEL_H
+
+#include "../text/text.h"
+#include "../transformer/transformer.h"
+#include "../vae/vae.h"
+#include "../weights/weights.h"
+
+enum { FF_TEXT_TOKENS = 512 };  // prompts are padded to this many tokens (diffusers' max_sequence_length)
+
+typedef struct ff_component {
+    ff_config *config;
+    ff_weights *weights;
+} ff_component;
+
+struct ff_model {
+    char *folder;
+    ff_config *index;          // model_index.json
+    ff_config *defaults;       // firstframe.json, or NULL
+    ff_config *scheduler;
+    ff_component transformer_files, vae_files, text_files;
+    ff_tokenizer *tokenizer;
+    ff_text_encoder *text_encoder;
+    ff_transformer *transformer;
+    ff_vae *vae;
+    bool expand_timesteps;
+    ff_model_facts facts;
+};
+
+// Bytes that the largest matrix of a component takes as f32: what a product may pack at once.
+size_t ff_component_largest(const ff_component *component);
+
+#endif

@@ -1,0 +1,248 @@
+#include "plan.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../image/fit.h"
+#include "../sampler/schedule.h"
+#include "inpaint.h"
+
+#define MOST_SIDE ((size_t)1 << 15)
+#define MOST_FRAMES ((size_t)1 << 16)
+
+ff_request ff_request_default(ff_task task)
+{
+    return (ff_request){
+        .task = task,
+        .guidance_scale = NAN,
+        .flow_shift = NAN,
+        .context = 2,
+        .strength = 1,
+    };
+}
+
+ff_lattice ff_plan_lattice(const ff_model *model, const ff_plan *plan)
+{
+    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    return (ff_lattice){
+        .frames = plan->latent_frames,
+        .height = plan->latent_height,
+        .width = plan->latent_width,
+        .patch_t = transformer.patch[0],
+        .patch_h = transformer.patch[1],
+        .patch_w = transformer.patch[2],
+    };
+}
+
+size_t ff_plan_first_step(const ff_request *request, const ff_plan *plan)
+{
+    return request->task == FF_INPAINT ? ff_schedule_start(plan->steps, request->strength) : 0;
+}
+
+size_t ff_plan_elements(const ff_plan *plan)
+{
+    return plan->latent_channels * plan->latent_frames * plan->latent_height * plan->latent_width;
+}
+
+static ff_status check_conditioning(const ff_model *model, const ff_request *request, ff_error *error)
+{
+    const ff_model_facts *facts = &model->facts;
+    bool anchored = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
+    if (strcmp(facts->conditioning, "channels") == 0)
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "%s: its transformer does not take %zu latent channels and give as many: models conditioned by "
+                       "concatenated channels are not supported",
+                       facts->folder, facts->latent_channels);
+    if (anchored && strcmp(facts->conditioning, "anchor") != 0)
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "%s: this model makes video from text only: expand_timesteps in model_index.json is not true, "
+                       "so it cannot hold a picture fixed",
+                       facts->folder);
+    return FF_OK;
+}
+
+static ff_status check_values(const ff_request *request, ff_error *error)
+{
+    bool pictured = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
+    if (!request->prompt)
+        return ff_fail(error, FF_ERROR_INPUT, "there is no prompt");
+    if (pictured && (!request->image || !request->image->rgb || !request->image->width || !request->image->height))
+        return ff_fail(error, FF_ERROR_INPUT, "there is no picture to start from");
+    if (request->task == FF_INPAINT && !request->mask)
+        return ff_fail(error, FF_ERROR_INPUT, "there is no mask to say what to repaint");
+    if (request->width > MOST_SIDE || request->height > MOST_SIDE)
+        return ff_fail(error, FF_ERROR_INPUT, "a size of %zux%zu is too large: at most %zu pixels a side",
+                       request->width, request->height, MOST_SIDE);
+    if (request->frames > MOST_FRAMES)
+        return ff_fail(error, FF_ERROR_INPUT, "%zu frames are too many: at most %zu", request->frames, MOST_FRAMES);
+    if (request->steps > FF_MOST_STEPS)
+        return ff_fail(error, FF_ERROR_INPUT, "%zu steps are too many: at most %d", request->steps, FF_MOST_STEPS);
+    if (isinf(request->guidance_scale) || isinf(request->flow_shift))
+        return ff_fail(error, FF_ERROR_INPUT, "guidance scale and flow shift must be finite");
+    if (request->task == FF_INPAINT && !(request->strength > 0 && request->strength <= 1))
+        return ff_fail(error, FF_ERROR_INPUT, "a strength of %g makes no sense: above 0 and at most 1",
+                       request->strength);
+    if (request->task == FF_INPAINT && !(request->context >= 1 && request->context <= 1e6))
+        return ff_fail(error, FF_ERROR_INPUT, "a context of %g makes no sense: from 1, the mask's box alone, upward",
+                       request->context);
+    return FF_OK;
+}
+
+// One side where only the other was asked for: from the picture's aspect ratio if there is one, else the default.
+static size_t other_side(size_t given, size_t picture_given, size_t picture_other, size_t fallback)
+{
+    if (!picture_given)
+        return fallback;
+    size_t side = (size_t)((double)given * (double)picture_other / (double)picture_given + 0.5);
+    return side ? side : 1;
+}
+
+// The size the model works at, and for inpainting the crop.
+static ff_status resolve_size(const ff_model *model, const ff_request *request, ff_plan *plan, ff_error *error)
+{
+    const ff_model_facts *facts = &model->facts;
+    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    size_t multiple_h = facts->spatial_factor * transformer.patch[1];
+    size_t multiple_w = facts->spatial_factor * transformer.patch[2];
+    size_t area = facts->default_width * facts->default_height;
+    size_t picture_w = 0, picture_h = 0, width = request->width, height = request->height;
+    ff_status status;
+    if (area < multiple_h * multiple_w)
+        area = multiple_h * multiple_w;
+    if (request->task == FF_IMAGE_TO_VIDEO) {
+        picture_w = request->image->width;
+        picture_h = request->image->height;
+    } else if (request->task == FF_INPAINT) {
+        size_t aspect_w = width && height ? width : facts->default_width;
+        size_t aspect_h = width && height ? height : facts->default_height;
+        if ((status = ff_inpaint_crop(request->image->width, request->image->height, request->mask, request->context,
+                                      aspect_w, aspect_h, plan, error)))
+            return status;
+        picture_w = plan->crop_width;
+        picture_h = plan->crop_height;
+    }
+    if (width && !height)
+        height = other_side(width, picture_w, picture_h, facts->default_height);
+    if (height && !width)
+        width = other_side(height, picture_h, picture_w, facts->default_width);
+    if (!width && picture_w) {
+        ff_fit_best_size(picture_w, picture_h, area, multiple_w, multiple_h, &width, &height);
+    } else if (!width) {
+        width = facts->default_width;
+        height = facts->default_height;
+    }
+    plan->model_width = width / multiple_w * multiple_w;
+    plan->model_height = height / multiple_h * multiple_h;
+    plan->size_rounded = plan->model_width != width || plan->model_height != height;
+    if (!plan->model_width || !plan->model_height)
+        return ff_fail(error, FF_ERROR_INPUT, "a size of %zux%zu is too small: this model needs at least %zux%zu",
+                       width, height, multiple_w, multiple_h);
+    if (request->task == FF_IMAGE_TO_VIDEO) {
+        ff_fit_layout layout = {0};
+        if ((status = ff_fit_plan(picture_w, picture_h, request->fit, plan->model_width, plan->model_height, &layout,
+                                  error)))
+            return status;
+        plan->cropped = layout.cropped;
+    }
+    plan->width = request->task == FF_INPAINT ? request->image->width : plan->model_width;
+    plan->height = request->task == FF_INPAINT ? request->image->height : plan->model_height;
+    plan->latent_width = plan->model_width / facts->spatial_factor;
+    plan->latent_height = plan->model_height / facts->spatial_factor;
+    plan->latent_channels = facts->latent_channels;
+    return FF_OK;
+}
+
+static ff_status resolve_frames(const ff_model *model, const ff_request *request, ff_plan *plan, ff_error *error)
+{
+    const ff_model_facts *facts = &model->facts;
+    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    bool video = request->task == FF_TEXT_TO_VIDEO || request->task == FF_IMAGE_TO_VIDEO;
+    size_t factor = facts->temporal_factor, wanted = 1;
+    if (video)
+        wanted = request->frames ? request->frames : facts->default_frames;
+    plan->frames = wanted;
+    if (wanted % factor != 1 % factor)
+        plan->frames = wanted / factor * factor + 1;
+    plan->frames_rounded = plan->frames != wanted;
+    plan->latent_frames = (plan->frames - 1) / factor + 1;
+    if (plan->latent_frames % transformer.patch[0])
+        return ff_fail(error, FF_ERROR_INPUT, "%zu frames are %zu latent frames, which patches of %zu do not divide",
+                       plan->frames, plan->latent_frames, transformer.patch[0]);
+    if (request->task == FF_IMAGE_TO_VIDEO && request->last && plan->latent_frames < 2)
+        return ff_fail(error, FF_ERROR_INPUT, "a last frame needs at least %zu frames, not %zu", factor + 1,
+                       plan->frames);
+    ff_lattice lattice = ff_plan_lattice(model, plan);
+    size_t most = transformer.rope_max_seq_len;
+    if (lattice.frames / lattice.patch_t > most || lattice.height / lattice.patch_h > most ||
+        lattice.width / lattice.patch_w > most)
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "%zu frames of %zux%zu are more than this model's %zu positions along an axis", plan->frames,
+                       plan->model_width, plan->model_height, most);
+    plan->tokens = ff_lattice_tokens(&lattice);
+    return FF_OK;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+// Work in GFLOP and memory at the peak. Text is counted at full length.
+static void estimate(const ff_model *model, const ff_request *request, ff_plan *plan)
+{
+    size_t h = plan->latent_height, w = plan->latent_width, f = plan->latent_frames;
+    size_t pictures = request->task == FF_INPAINT || request->task == FF_IMAGE_TO_VIDEO;
+    size_t last = request->task == FF_IMAGE_TO_VIDEO && request->last;
+    size_t prompts = plan->guidance_scale > 1 ? 2 : 1;
+    size_t tail = model->facts.temporal_factor + 1;
+    size_t latents = ff_plan_elements(plan) * sizeof(float);
+    size_t pixels = plan->model_width * plan->model_height * 3 * sizeof(float);
+    plan->gflop_text = (double)prompts * (ff_text_encoder_flop(model->text_encoder, 64) +
+                                          ff_transformer_text_flop(model->transformer, 64)) / 1e9;
+    plan->gflop_encode = (double)pictures * ff_vae_encode_flop(model->vae, 1, plan->model_height, plan->model_width);
+    if (last)
+        plan->gflop_encode += ff_vae_encode_flop(model->vae, tail, plan->model_height, plan->model_width);
+    plan->gflop_encode /= 1e9;
+    plan->gflop_denoise = (double)plan->evaluations *
+                          ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictures) / 1e9;
+    plan->gflop_decode = ff_vae_decode_flop(model->vae, f, h, w) / 1e9;
+
+    size_t text = prompts * (ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS) +
+                             FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float));
+    // known, noise, input, prediction, unconditional prediction, latents, and what the solver remembers
+    size_t sampler = 11 * latents;
+    size_t denoise = text + sampler + ff_component_largest(&model->transformer_files) +
+                     ff_transformer_memory(model->transformer, f, h, w, 1 + pictures);
+    size_t decode = ff_vae_decode_memory(model->vae, h, w) + sampler + text + 2 * pixels;
+    size_t encode = ff_vae_encode_memory(model->vae, plan->model_height, plan->model_width) + text +
+                    (last ? tail : 1) * pixels;
+    plan->memory_bytes = larger(denoise, larger(decode, pictures ? encode : 0)) +
+                         ff_component_largest(&model->vae_files) + 3 * plan->width * plan->height * (1 + pictures);
+    plan->weight_bytes = model->facts.weight_bytes;
+}
+
+ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error)
+{
+    ff_schedule *schedule;
+    ff_plan plan = {0};
+    ff_status status;
+    if ((status = check_values(request, error)) || (status = check_conditioning(model, request, error)) ||
+        (status = resolve_size(model, request, &plan, error)) ||
+        (status = resolve_frames(model, request, &plan, error)))
+        return status;
+    const ff_model_facts *facts = &model->facts;
+    plan.steps = request->steps ? request->steps : facts->default_steps;
+    plan.guidance_scale = isnan(request->guidance_scale) ? facts->default_guidance_scale : request->guidance_scale;
+    plan.flow_shift = isnan(request->flow_shift) ? facts->default_flow_shift : request->flow_shift;
+    plan.negative_prompt = request->negative_prompt ? request->negative_prompt : facts->default_negative_prompt;
+    plan.fps = facts->default_fps;
+    if ((status = ff_schedule_create(model->scheduler, request->scheduler, plan.flow_shift, plan.steps, &schedule,
+                                     error)))
+        return status;
+    plan.scheduler = ff_schedule_name(schedule);
+    ff_schedule_destroy(schedule);
+    plan.evaluations = (plan.steps - ff_plan_first_step(request, &plan)) * (plan.guidance_scale > 1 ? 2 : 1);
+    estimate(model, request, &plan);
+    *out = plan;
+    return FF_OK;
+}

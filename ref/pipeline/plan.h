@@ -1,0 +1,16 @@
+// A request resolved against a model: sizes, masks' lattice, geometry of the inpainting crop.
+#ifndef FF_PLAN_H
+#define FF_PLAN_H
+
+#include "../sampler/anchor.h"
+#include "model.h"
+
+ff_lattice ff_plan_lattice(const ff_model *model, const ff_plan *plan);
+
+// The step a run starts with: 0 but for inpainting below strength 1.
+size_t ff_plan_first_step(const ff_request *request, const ff_plan *plan);
+
+// Values of latents: latent_channels * latent_frames * latent_height * latent_width.
+size_t ff_plan_elements(const ff_plan *plan);
+
+#endif

@@ -1,0 +1,147 @@
+#define _GNU_SOURCE
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <float.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(FLT_EVAL_METHOD == 0, "the arithmetic contract needs float operations rounded to float");
+_Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE single and double");
+
+ff_status ff_map_file(const char *path, ff_mapping *out, ff_error *error)
+{
+    struct stat facts;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    *out = (ff_mapping){0};
+    if (file < 0)
+        return ff_fail(error, errno == ENOENT || errno == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
+                       strerror(errno));
+    if (fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+        close(file);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: not a regular file", path);
+    }
+    if (facts.st_size > 0) {
+        void *data = mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+        if (data == MAP_FAILED) {
+            int reason = errno;
+            close(file);
+            return ff_fail(error, FF_ERROR_IO, "%s: cannot be mapped: %s", path, strerror(reason));
+        }
+        out->data = data;
+        out->size = (size_t)facts.st_size;
+    }
+    close(file);
+    return FF_OK;
+}
+
+void ff_unmap_file(ff_mapping *mapping)
+{
+    if (mapping->data)
+        munmap((void *)mapping->data, mapping->size);
+    *mapping = (ff_mapping){0};
+}
+
+void ff_release_mapping(const ff_mapping *mapping)
+{
+    if (mapping->data)
+        madvise((void *)mapping->data, mapping->size, MADV_DONTNEED);
+}
+
+bool ff_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error)
+{
+    int written = snprintf(temporary, capacity, "%s.part-XXXXXX", path);
+    if (written < 0 || (size_t)written >= capacity)
+        return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", path);
+    int file = mkostemp(temporary, O_CLOEXEC);
+    if (file < 0)
+        return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    // mkostemp makes the file private; give it the permissions any new file would have
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file, 0666 & ~mask);
+    *out = fdopen(file, "w+b");
+    if (!*out) {
+        close(file);
+        unlink(temporary);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    return FF_OK;
+}
+
+ff_status ff_rename_over(const char *temporary, const char *path, ff_error *error)
+{
+    if (rename(temporary, path) != 0) {
+        int reason = errno;
+        unlink(temporary);
+        return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(reason));
+    }
+    return FF_OK;
+}
+
+void ff_remove_file(const char *path)
+{
+    unlink(path);
+}
+
+double ff_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+double ff_parse_number(const char *text, char **end)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!plain)
+        return strtod(text, end);
+    double value = strtod_l(text, end, plain);
+    freelocale(plain);
+    return value;
+}
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+
+ff_float_mode ff_float_mode_enter(void)
+{
+    ff_float_mode before = {_mm_getcsr()};
+    // bits: 15 flush to zero, 14-13 rounding (00 nearest), 12-7 exceptions masked, 6 denormals are zero
+    _mm_setcsr(0x1f80u | ((uint32_t)before.control & 0x3fu));
+    return before;
+}
+
+void ff_float_mode_leave(ff_float_mode before)
+{
+    _mm_setcsr((uint32_t)before.control);
+}
+#elif defined(__aarch64__)
+ff_float_mode ff_float_mode_enter(void)
+{
+    ff_float_mode before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before.control));
+    // bits: 24 flush to zero, 23-22 rounding (00 nearest), 25 default NaN
+    uint64_t wanted = before.control & ~((uint64_t)0xf << 22);
+    __asm__ volatile("msr fpcr, %0" ::"r"(wanted));
+    return before;
+}
+
+void ff_float_mode_leave(ff_float_mode before)
+{
+    __asm__ volatile("msr fpcr, %0" ::"r"(before.control));
+}
+#else
+#error "the floating-point environment of this processor is not known"
+#endif

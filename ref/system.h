@@ -1,0 +1,39 @@
+// Every call to the operating system that C11 does not have: mapping files, renaming, folders, clocks, locale-free
+// numbers and the floating-point environment.
+#ifndef FF_SYSTEM_H
+#define FF_SYSTEM_H
+
+#include <stdio.h>
+
+#include "tensor.h"
+
+// A whole file, read-only. An empty file maps to data NULL, size 0.
+typedef struct ff_mapping {
+    const void *data;
+    size_t size;
+} ff_mapping;
+ff_status ff_map_file(const char *path, ff_mapping *out, ff_error *error);
+void ff_unmap_file(ff_mapping *mapping);
+void ff_release_mapping(const ff_mapping *mapping);  // the pages may go; they are read again when touched
+
+bool ff_file_exists(const char *path);
+
+// A new file in the folder of `path`, open for writing, with a name nobody uses. temporary receives that name.
+ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error);
+// Puts the temporary file in the place of path, at once and whole.
+ff_status ff_rename_over(const char *temporary, const char *path, ff_error *error);
+void ff_remove_file(const char *path);
+
+double ff_seconds(void);  // monotonic clock
+
+// A decimal number written the C way whatever the locale; *end as strtod.
+double ff_parse_number(const char *text, char **end);
+
+// Round to nearest, no flush to zero, no denormals-are-zero, on this thread. Returns what was there before.
+typedef struct ff_float_mode {
+    uint64_t control;
+} ff_float_mode;
+ff_float_mode ff_float_mode_enter(void);
+void ff_float_mode_leave(ff_float_mode before);
+
+#endif

@@ -1,0 +1,47 @@
+// From a prompt to its embedding: cleaning, tokens, text encoder.
+#ifndef FF_TEXT_H
+#define FF_TEXT_H
+
+#include "../kernels/kernels.h"
+#include "../weights/weights.h"
+
+// ---- cleaning ----
+
+// What diffusers' Wan pipelines do to a prompt before tokenizing it: ftfy.fix_text (ftfy 6.3, without its repair of
+// mojibake, that is of text decoded with the wrong encoding), html.unescape twice, white space collapsed and stripped.
+//   prompt: `size` bytes of UTF-8      *out: NUL-terminated UTF-8, to be freed by the caller
+// FF_ERROR_INPUT names the first byte that is not UTF-8.
+ff_status ff_text_clean(const char *prompt, size_t size, char **out, ff_error *error);
+
+// ---- tokens ----
+
+typedef struct ff_tokenizer ff_tokenizer;
+
+// path: a tokenizer.json as Hugging Face's tokenizers library writes it, holding a unigram model as T5 and UMT5 have.
+// A part that this code does not know is refused by name.
+ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *error);
+void ff_tokenizer_close(ff_tokenizer *tokenizer);  // NULL allowed
+size_t ff_tokenizer_vocabulary(const ff_tokenizer *tokenizer);  // pieces and added tokens
+
+// Ids of a cleaned prompt, with the special tokens around it (T5: </s> at the end). What goes beyond most_tokens is
+// cut off the text, never off the special tokens.
+//   ids: room for most_tokens      *count: how many there are
+ff_status ff_tokenizer_encode(const ff_tokenizer *tokenizer, const char *text, size_t size, size_t most_tokens,
+                              int64_t *ids, size_t *count, ff_error *error);
+
+// ---- text encoder ----
+
+typedef struct ff_text_encoder ff_text_encoder;
+
+// A UMT5EncoderModel. Checks every weight's shape against the config; computes nothing. Both must outlive it.
+ff_status ff_text_encoder_open(ff_weights *weights, const ff_config *config, ff_text_encoder **out, ff_error *error);
+void ff_text_encoder_close(ff_text_encoder *encoder);  // NULL allowed
+size_t ff_text_encoder_dim(const ff_text_encoder *encoder);
+size_t ff_text_encoder_parameters(const ff_text_encoder *encoder);
+double ff_text_encoder_flop(const ff_text_encoder *encoder, size_t count);  // a multiply-add counts two
+
+//   ids: [count], each below vocab_size      out: [count, dim]
+ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *kernels, ff_arena *arena,
+                              const int64_t *ids, size_t count, float *out, ff_error *error);
+
+#endif

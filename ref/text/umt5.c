@@ -1,0 +1,341 @@
+// UMT5EncoderModel (transformers): T5's encoder with relative position biases in every layer.
+//     hidden = embedding[ids]
+//     each layer:  hidden += o(attention(q(n), k(n), v(n)))     n = rms_norm(hidden); scores are not scaled
+//                  hidden += wo(activation(wi_0(n)) * wi_1(n))  n = rms_norm(hidden); wi_1 only if gated
+//     out = rms_norm(hidden)
+#include <stdlib.h>
+#include <string.h>
+
+#include "buckets.h"
+#include "text.h"
+
+typedef enum umt5_activation { GELU_TANH, GELU_ERF, SILU, RELU } umt5_activation;
+
+typedef struct umt5_layer {
+    const float *attention_norm, *feed_forward_norm;  // [dim]
+    ff_weight q, k, v;                                // [inner, dim]
+    ff_weight o;                                      // [dim, inner]
+    const float *position_bias;                       // [num_buckets, heads]
+    ff_weight wi_0, wi_1;                             // [ffn, dim]; wi_1 only if gated
+    ff_weight wo;                                     // [dim, ffn]
+} umt5_layer;
+
+struct ff_text_encoder {
+    size_t vocabulary, dim, heads, head_dim, inner, ffn, layer_count;
+    size_t num_buckets;
+    ff_buckets buckets;
+    float eps;
+    umt5_activation activation;
+    bool gated;
+    ff_weight embedding;        // [vocabulary, dim]
+    const float *final_norm;    // [dim]
+    umt5_layer *layers;
+};
+
+// ---- opening ----
+
+// feed_forward_proj: ACTIVATION or gated-ACTIVATION, by transformers' names. "gated-gelu" means gated-gelu_new.
+static ff_status read_feed_forward(const ff_config *config, ff_text_encoder *encoder, ff_error *error)
+{
+    static const struct {
+        const char *name;
+        umt5_activation activation;
+    } known[] = {{"gelu", GELU_ERF},  {"gelu_new", GELU_TANH}, {"gelu_pytorch_tanh", GELU_TANH},
+                 {"silu", SILU},      {"swish", SILU},         {"relu", RELU}};
+    const char *kind, *name;
+    ff_status status = ff_config_string(config, "feed_forward_proj", "gated-gelu", &kind, error);
+    if (status != FF_OK)
+        return status;
+    encoder->gated = strncmp(kind, "gated-", 6) == 0;
+    name = encoder->gated ? kind + 6 : kind;
+    if (strcmp(kind, "gated-gelu") == 0)
+        name = "gelu_new";
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            encoder->activation = known[i].activation;
+            return FF_OK;
+        }
+    }
+    return ff_fail(error, FF_ERROR_INPUT,
+                   "%s: feed_forward_proj is %.100s; gelu, gelu_new, silu and relu are supported, alone and gated",
+                   ff_config_path(config), kind);
+}
+
+// Fallbacks are those of transformers' UMT5Config.
+static ff_status read_config(const ff_config *config, ff_text_encoder *encoder, ff_error *error)
+{
+    const size_t most = (size_t)1 << 24;
+    const struct {
+        const char *key;
+        size_t fallback, minimum, maximum, *out;
+    } sizes[] = {
+        {"vocab_size", 250112, 1, most, &encoder->vocabulary},
+        {"d_model", 512, 1, most, &encoder->dim},
+        {"d_kv", 64, 1, most, &encoder->head_dim},
+        {"d_ff", 1024, 1, most, &encoder->ffn},
+        {"num_layers", 8, 1, 4096, &encoder->layer_count},
+        {"num_heads", 6, 1, 65536, &encoder->heads},
+        {"relative_attention_num_buckets", 32, 4, 256, &encoder->num_buckets},
+    };
+    const char *type;
+    double eps;
+    size_t max_distance;
+    bool is_decoder;
+    ff_status status = ff_config_string(config, "model_type", "umt5", &type, error);
+    if (status == FF_OK && strcmp(type, "umt5") != 0)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: model_type is %.100s, expected umt5", ff_config_path(config), type);
+    for (size_t i = 0; status == FF_OK && i < sizeof sizes / sizeof *sizes; i++)
+        status = ff_config_size(config, sizes[i].key, sizes[i].fallback, sizes[i].minimum, sizes[i].maximum,
+                                sizes[i].out, error);
+    if (status == FF_OK)
+        status = ff_config_size(config, "relative_attention_max_distance", 128, encoder->num_buckets / 4 + 1, most,
+                                &max_distance, error);
+    if (status == FF_OK)
+        status = ff_config_number(config, "layer_norm_epsilon", 1e-6, &eps, error);
+    if (status == FF_OK)
+        status = ff_config_bool(config, "is_decoder", false, &is_decoder, error);
+    if (status == FF_OK && is_decoder)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: is_decoder is true, expected an encoder", ff_config_path(config));
+    if (status == FF_OK)
+        status = read_feed_forward(config, encoder, error);
+    if (status != FF_OK)
+        return status;
+    encoder->eps = (float)eps;
+    encoder->inner = encoder->heads * encoder->head_dim;  // below 2^40
+    if (!ff_buckets_create(encoder->num_buckets, max_distance, &encoder->buckets))
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for the text encoder's buckets");
+    return FF_OK;
+}
+
+static ff_status read_layer(ff_weights *weights, const ff_text_encoder *encoder, size_t i, umt5_layer *out,
+                            ff_error *error)
+{
+    const char *attention = "encoder.block.%zu.layer.0.SelfAttention.%s.weight";
+    const char *feed_forward = "encoder.block.%zu.layer.1.DenseReluDense.%s.weight";
+    const char *norm = "encoder.block.%zu.layer.%d.layer_norm.weight";
+    const size_t dim = encoder->dim;
+    const struct {
+        const char *format, *name;
+        size_t shape[2];
+        ff_weight *out;
+    } matrices[] = {
+        {attention, "q", {encoder->inner, dim}, &out->q},
+        {attention, "k", {encoder->inner, dim}, &out->k},
+        {attention, "v", {encoder->inner, dim}, &out->v},
+        {attention, "o", {dim, encoder->inner}, &out->o},
+        {feed_forward, encoder->gated ? "wi_0" : "wi", {encoder->ffn, dim}, &out->wi_0},
+        {feed_forward, "wo", {dim, encoder->ffn}, &out->wo},
+        {feed_forward, "wi_1", {encoder->ffn, dim}, &out->wi_1},  // last: only if gated
+    };
+    ff_status status = FF_OK;
+    for (size_t j = 0; status == FF_OK && j < (encoder->gated ? 7 : 6); j++)
+        status = ff_weights_get(weights, matrices[j].out, error, 2, matrices[j].shape, matrices[j].format, i,
+                                matrices[j].name);
+    if (status == FF_OK)
+        status = ff_weights_get_f32(weights, &out->position_bias, error, encoder->num_buckets * encoder->heads,
+                                    "encoder.block.%zu.layer.0.SelfAttention.relative_attention_bias.weight", i);
+    if (status == FF_OK)
+        status = ff_weights_get_f32(weights, &out->attention_norm, error, dim, norm, i, 0);
+    if (status == FF_OK)
+        status = ff_weights_get_f32(weights, &out->feed_forward_norm, error, dim, norm, i, 1);
+    return status;
+}
+
+ff_status ff_text_encoder_open(ff_weights *weights, const ff_config *config, ff_text_encoder **out, ff_error *error)
+{
+    ff_weight tied;
+    ff_text_encoder *encoder = calloc(1, sizeof *encoder);
+    if (!encoder)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for the text encoder");
+    ff_status status = read_config(config, encoder, error);
+    if (status != FF_OK)
+        goto failed;
+    encoder->layers = calloc(encoder->layer_count, sizeof *encoder->layers);
+    if (!encoder->layers) {
+        status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the text encoder's %zu layers", encoder->layer_count);
+        goto failed;
+    }
+    // one matrix under two names; a file holds either or both
+    const char *embedding = "shared.weight";
+    if (!ff_weights_find(weights, embedding, &tied) && ff_weights_find(weights, "encoder.embed_tokens.weight", &tied))
+        embedding = "encoder.embed_tokens.weight";
+    status = ff_weights_get(weights, &encoder->embedding, error, 2, (size_t[]){encoder->vocabulary, encoder->dim},
+                            "%s", embedding);
+    for (size_t i = 0; status == FF_OK && i < encoder->layer_count; i++)
+        status = read_layer(weights, encoder, i, &encoder->layers[i], error);
+    if (status == FF_OK)
+        status = ff_weights_get_f32(weights, &encoder->final_norm, error, encoder->dim,
+                                    "encoder.final_layer_norm.weight");
+    if (status != FF_OK)
+        goto failed;
+    *out = encoder;
+    return FF_OK;
+failed:
+    ff_text_encoder_close(encoder);
+    return status;
+}
+
+void ff_text_encoder_close(ff_text_encoder *encoder)
+{
+    if (!encoder)
+        return;
+    ff_buckets_free(&encoder->buckets);
+    free(encoder->layers);
+    free(encoder);
+}
+
+size_t ff_text_encoder_dim(const ff_text_encoder *encoder)
+{
+    return encoder->dim;
+}
+
+// Elements of the matrices that every token meets in one layer.
+static size_t layer_matrices(const ff_text_encoder *encoder)
+{
+    return encoder->dim * (4 * encoder->inner + (encoder->gated ? 3 : 2) * encoder->ffn);
+}
+
+size_t ff_text_encoder_parameters(const ff_text_encoder *encoder)
+{
+    size_t layer = layer_matrices(encoder) + encoder->num_buckets * encoder->heads + 2 * encoder->dim;
+    return encoder->vocabulary * encoder->dim + encoder->layer_count * layer + encoder->dim;
+}
+
+double ff_text_encoder_flop(const ff_text_encoder *encoder, size_t count)
+{
+    double products = (double)layer_matrices(encoder) + 2.0 * (double)encoder->inner * (double)count;
+    return 2.0 * products * (double)count * (double)encoder->layer_count;
+}
+
+// ---- running ----
+
+typedef struct scratch {
+    float *normed;         // [count, dim], also what a branch adds
+    float *q, *k, *v;      // [count, inner]
+    float *attended;       // [count, inner]
+    float *gate, *linear;  // [count, ffn]
+    float *bias;           // [heads, count, count]
+} scratch;
+
+static bool take_scratch(const ff_text_encoder *encoder, ff_arena *arena, size_t count, scratch *out)
+{
+    size_t dims, inner, ffn, pairs, bias;
+    if (!ff_multiply_sizes(count, encoder->dim, &dims) || !ff_multiply_sizes(count, encoder->inner, &inner) ||
+        !ff_multiply_sizes(count, encoder->ffn, &ffn) || !ff_multiply_sizes(count, count, &pairs) ||
+        !ff_multiply_sizes(pairs, encoder->heads, &bias))
+        return false;
+    out->normed = ff_arena_floats(arena, dims);
+    out->q = ff_arena_floats(arena, inner);
+    out->k = ff_arena_floats(arena, inner);
+    out->v = ff_arena_floats(arena, inner);
+    out->attended = ff_arena_floats(arena, inner);
+    out->gate = ff_arena_floats(arena, ffn);
+    out->linear = ff_arena_floats(arena, encoder->gated ? ffn : 0);
+    out->bias = ff_arena_floats(arena, bias);
+    return out->normed && out->q && out->k && out->v && out->attended && out->gate && out->linear && out->bias;
+}
+
+static ff_status project(const ff_kernels *kernels, size_t rows, const float *x, const ff_weight *weight, float *out)
+{
+    return kernels->matmul(&(ff_matmul){
+        .rows = rows, .columns = weight->shape[0], .depth = weight->shape[1], .a = x, .a_stride = weight->shape[1],
+        .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = weight->shape[0]});
+}
+
+// bias: [heads, count, count] from table: [num_buckets, heads]
+static void spread_bias(const ff_text_encoder *encoder, const float *table, size_t count, float *bias)
+{
+    for (size_t query = 0; query < count; query++) {
+        for (size_t key = 0; key < count; key++) {
+            const float *row = table + ff_bucket(&encoder->buckets, query, key) * encoder->heads;
+            for (size_t head = 0; head < encoder->heads; head++)
+                bias[(head * count + query) * count + key] = row[head];
+        }
+    }
+}
+
+// Self-attention over all tokens, added to hidden: [count, dim].
+static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer *layer, const ff_kernels *kernels,
+                               const scratch *s, size_t count, float *hidden)
+{
+    const size_t inner = encoder->inner;
+    kernels->rms_norm(count, encoder->dim, hidden, encoder->eps, layer->attention_norm, s->normed);
+    ff_status status = project(kernels, count, s->normed, &layer->q, s->q);
+    if (status == FF_OK)
+        status = project(kernels, count, s->normed, &layer->k, s->k);
+    if (status == FF_OK)
+        status = project(kernels, count, s->normed, &layer->v, s->v);
+    if (status != FF_OK)
+        return status;
+    spread_bias(encoder, layer->position_bias, count, s->bias);
+    status = kernels->attention(&(ff_attention){
+        .queries = count, .keys = count, .heads = encoder->heads, .head_dim = encoder->head_dim,
+        .q = s->q, .k = s->k, .v = s->v, .q_stride = inner, .k_stride = inner, .v_stride = inner,
+        .scale = 1.0f, .bias = s->bias, .out = s->attended});
+    if (status == FF_OK)
+        status = project(kernels, count, s->attended, &layer->o, s->normed);
+    if (status == FF_OK)
+        kernels->add(count * encoder->dim, hidden, s->normed, hidden);
+    return status;
+}
+
+static void activate(const ff_kernels *kernels, umt5_activation activation, size_t n, float *x)
+{
+    switch (activation) {
+    case GELU_TANH: kernels->gelu_tanh(n, x, x); break;
+    case GELU_ERF: kernels->gelu_erf(n, x, x); break;
+    case SILU: kernels->silu(n, x, x); break;
+    case RELU:
+        for (size_t i = 0; i < n; i++)
+            x[i] = x[i] < 0.0f ? 0.0f : x[i];
+        break;
+    }
+}
+
+// Feed-forward layer, added to hidden: [count, dim].
+static ff_status add_feed_forward(const ff_text_encoder *encoder, const umt5_layer *layer, const ff_kernels *kernels,
+                                  const scratch *s, size_t count, float *hidden)
+{
+    const size_t n = count * encoder->ffn;
+    kernels->rms_norm(count, encoder->dim, hidden, encoder->eps, layer->feed_forward_norm, s->normed);
+    ff_status status = project(kernels, count, s->normed, &layer->wi_0, s->gate);
+    if (status == FF_OK && encoder->gated)
+        status = project(kernels, count, s->normed, &layer->wi_1, s->linear);
+    if (status != FF_OK)
+        return status;
+    activate(kernels, encoder->activation, n, s->gate);
+    if (encoder->gated)
+        kernels->multiply(n, s->gate, s->linear, s->gate);
+    status = project(kernels, count, s->gate, &layer->wo, s->normed);
+    if (status == FF_OK)
+        kernels->add(count * encoder->dim, hidden, s->normed, hidden);
+    return status;
+}
+
+ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *kernels, ff_arena *arena,
+                              const int64_t *ids, size_t count, float *out, ff_error *error)
+{
+    scratch s;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || (uint64_t)ids[i] >= encoder->vocabulary)
+            return ff_fail(error, FF_ERROR_INPUT, "token id %lld is not below the text encoder's vocab_size %zu",
+                           (long long)ids[i], encoder->vocabulary);
+    }
+    ff_arena_mark mark = ff_arena_here(arena);
+    ff_status status = take_scratch(encoder, arena, count, &s) ? FF_OK : FF_ERROR_MEMORY;
+    if (status == FF_OK) {
+        for (size_t i = 0; i < count; i++)
+            ff_weight_widen(&encoder->embedding, (size_t)ids[i] * encoder->dim, encoder->dim, out + i * encoder->dim);
+    }
+    for (size_t i = 0; status == FF_OK && i < encoder->layer_count; i++) {
+        status = add_attention(encoder, &encoder->layers[i], kernels, &s, count, out);
+        if (status == FF_OK)
+            status = add_feed_forward(encoder, &encoder->layers[i], kernels, &s, count, out);
+    }
+    if (status == FF_OK)
+        kernels->rms_norm(count, encoder->dim, out, encoder->eps, encoder->final_norm, out);
+    ff_arena_return(arena, mark);
+    if (status != FF_OK)
+        return ff_fail(error, status, "no memory to encode %zu tokens of text", count);
+    return FF_OK;
+}

@@ -1,0 +1,179 @@
+// config.json and its like: one JSON object with typed, checked access.
+#include "weights.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../system.h"
+
+struct ff_config {
+    cJSON *object;
+    char *path;
+};
+
+ff_status ff_config_open(const char *path, ff_config **out, ff_error *error)
+{
+    ff_mapping file;
+    *out = NULL;
+    ff_status status = ff_map_file(path, &file, error);
+    if (status)
+        return status;
+    ff_config *config = calloc(1, sizeof *config);
+    if (config) {
+        config->path = strdup(path);
+        config->object = file.size ? cJSON_ParseWithLength(file.data, file.size) : NULL;
+    }
+    ff_unmap_file(&file);
+    if (!config || !config->path) {
+        ff_config_close(config);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    if (!cJSON_IsObject(config->object)) {
+        ff_config_close(config);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: not a JSON object", path);
+    }
+    *out = config;
+    return FF_OK;
+}
+
+void ff_config_close(ff_config *config)
+{
+    if (!config)
+        return;
+    cJSON_Delete(config->object);
+    free(config->path);
+    free(config);
+}
+
+const char *ff_config_path(const ff_config *config)
+{
+    return config->path;
+}
+
+// The value, or NULL if absent or null.
+static const cJSON *lookup(const ff_config *config, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config->object, key);
+    return item && !cJSON_IsNull(item) ? item : NULL;
+}
+
+bool ff_config_has(const ff_config *config, const char *key)
+{
+    return lookup(config, key) != NULL;
+}
+
+static ff_status wrong_kind(const ff_config *config, const char *key, const char *expected, ff_error *error)
+{
+    return ff_fail(error, FF_ERROR_INPUT, "%s: %s must be %s", config->path, key, expected);
+}
+
+// A whole number that a double holds exactly.
+static bool whole(const cJSON *item, size_t *out)
+{
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 0x1p53) ||
+        item->valuedouble != floor(item->valuedouble))
+        return false;
+    *out = (size_t)item->valuedouble;
+    return true;
+}
+
+ff_status ff_config_size(const ff_config *config, const char *key, size_t fallback, size_t minimum, size_t maximum,
+                         size_t *out, ff_error *error)
+{
+    const cJSON *item = lookup(config, key);
+    size_t value = fallback;
+    if (item && !whole(item, &value))
+        return wrong_kind(config, key, "a whole number", error);
+    if (value < minimum || value > maximum)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: %s is %zu, must be from %zu to %zu", config->path, key, value,
+                       minimum, maximum);
+    *out = value;
+    return FF_OK;
+}
+
+ff_status ff_config_number(const ff_config *config, const char *key, double fallback, double *out, ff_error *error)
+{
+    const cJSON *item = lookup(config, key);
+    if (item && (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)))
+        return wrong_kind(config, key, "a number", error);
+    *out = item ? item->valuedouble : fallback;
+    return FF_OK;
+}
+
+ff_status ff_config_bool(const ff_config *config, const char *key, bool fallback, bool *out, ff_error *error)
+{
+    const cJSON *item = lookup(config, key);
+    if (item && !cJSON_IsBool(item))
+        return wrong_kind(config, key, "true or false", error);
+    *out = item ? cJSON_IsTrue(item) : fallback;
+    return FF_OK;
+}
+
+ff_status ff_config_string(const ff_config *config, const char *key, const char *fallback, const char **out,
+                           ff_error *error)
+{
+    const cJSON *item = lookup(config, key);
+    if (item && !cJSON_IsString(item))
+        return wrong_kind(config, key, "a string", error);
+    *out = item ? item->valuestring : fallback;
+    return FF_OK;
+}
+
+// The array under `key` with at most `capacity` elements, or NULL if absent.
+static ff_status lookup_array(const ff_config *config, const char *key, size_t capacity, const cJSON **out,
+                              ff_error *error)
+{
+    const cJSON *array = lookup(config, key);
+    *out = array;
+    if (array && (!cJSON_IsArray(array) || (size_t)cJSON_GetArraySize(array) > capacity))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: %s must be an array of at most %zu elements", config->path, key,
+                       capacity);
+    return FF_OK;
+}
+
+ff_status ff_config_sizes(const ff_config *config, const char *key, size_t *out, size_t *count, ff_error *error)
+{
+    const cJSON *array, *item;
+    ff_status status = lookup_array(config, key, *count, &array, error);
+    if (status)
+        return status;
+    *count = 0;
+    cJSON_ArrayForEach(item, array)
+        if (!whole(item, &out[(*count)++]))
+            return wrong_kind(config, key, "an array of whole numbers", error);
+    return FF_OK;
+}
+
+ff_status ff_config_numbers(const ff_config *config, const char *key, double *out, size_t *count, ff_error *error)
+{
+    const cJSON *array, *item;
+    ff_status status = lookup_array(config, key, *count, &array, error);
+    if (status)
+        return status;
+    *count = 0;
+    cJSON_ArrayForEach(item, array)
+    {
+        if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+            return wrong_kind(config, key, "an array of numbers", error);
+        out[(*count)++] = item->valuedouble;
+    }
+    return FF_OK;
+}
+
+ff_status ff_config_bools(const ff_config *config, const char *key, bool *out, size_t *count, ff_error *error)
+{
+    const cJSON *array, *item;
+    ff_status status = lookup_array(config, key, *count, &array, error);
+    if (status)
+        return status;
+    *count = 0;
+    cJSON_ArrayForEach(item, array)
+    {
+        if (!cJSON_IsBool(item))
+            return wrong_kind(config, key, "an array of true and false", error);
+        out[(*count)++] = cJSON_IsTrue(item);
+    }
+    return FF_OK;
+}

@@ -1,0 +1,171 @@
+// Writing safetensors as a stream: room for the header is left at the front, tensors follow as they come, and the
+// header is written last, padded with spaces as the format allows.
+#include "weights.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../system.h"
+
+#define HEADER_BYTES_PER_TENSOR 192
+#define HEADER_BYTES_METADATA (1 << 20)
+#define MOST_HEADER_BYTES ((size_t)100 << 20)
+
+struct ff_dump {
+    FILE *file;
+    char *path;
+    char temporary[4096];
+    cJSON *header, *metadata;
+    size_t room;               // bytes left for the header
+    size_t planned;            // data bytes of all tensors begun
+};
+
+static ff_status failed_write(const ff_dump *dump, ff_error *error)
+{
+    return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", dump->path, strerror(errno));
+}
+
+ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, ff_error *error)
+{
+    ff_dump *dump = calloc(1, sizeof *dump);
+    *out = NULL;
+    if (!dump || !(dump->path = strdup(path)) || !(dump->header = cJSON_CreateObject()) ||
+        !(dump->metadata = cJSON_AddObjectToObject(dump->header, "__metadata__"))) {
+        ff_dump_abandon(dump);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    if (!ff_multiply_sizes(most_tensors, HEADER_BYTES_PER_TENSOR, &dump->room) ||
+        (dump->room += HEADER_BYTES_METADATA) > MOST_HEADER_BYTES) {
+        ff_dump_abandon(dump);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: a dump of %zu tensors is more than the format holds", path,
+                       most_tensors);
+    }
+    dump->room &= ~(size_t)63;
+    ff_status status = ff_create_beside(path, dump->temporary, sizeof dump->temporary, &dump->file, error);
+    if (status) {
+        ff_dump_abandon(dump);
+        return status;
+    }
+    // data begins at a multiple of 64, so that a mapped dump is aligned
+    dump->room -= 8;
+    if (fseek(dump->file, (long)(8 + dump->room), SEEK_SET) != 0) {
+        status = failed_write(dump, error);
+        ff_dump_abandon(dump);
+        return status;
+    }
+    *out = dump;
+    return FF_OK;
+}
+
+ff_status ff_dump_metadata(ff_dump *dump, const char *key, const char *value, ff_error *error)
+{
+    if (!cJSON_AddStringToObject(dump->metadata, key, value))
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    return FF_OK;
+}
+
+static bool write_f32(FILE *file, const float *values, size_t count)
+{
+    uint32_t buffer[1024];
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < 1024 ? count - done : 1024;
+        memcpy(buffer, values + done, some * sizeof *buffer);
+        for (size_t i = 0; i < some; i++)
+            if ((buffer[i] & 0x7fffffffu) > 0x7f800000u)
+                buffer[i] = 0x7fc00000u;
+        if (fwrite(buffer, sizeof *buffer, some, file) != some)
+            return false;
+        done += some;
+    }
+    return true;
+}
+
+ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+                        ff_error *error)
+{
+    double offsets[2];
+    size_t count = 1;
+    cJSON *item = cJSON_AddObjectToObject(dump->header, name), *dimensions, *ends;
+    if (!item || !cJSON_AddStringToObject(item, "dtype", ff_dtype_name(dtype)) ||
+        !(dimensions = cJSON_AddArrayToObject(item, "shape")))
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    for (int i = 0; i < rank; i++) {
+        cJSON *dimension = cJSON_CreateNumber((double)shape[i]);
+        if (!dimension || !cJSON_AddItemToArray(dimensions, dimension))
+            return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+        count *= shape[i];
+    }
+    // the format allows no gaps, so that an element may lie unaligned; readers copy such a tensor
+    offsets[0] = (double)dump->planned;
+    dump->planned += count * ff_dtype_size(dtype);
+    offsets[1] = (double)dump->planned;
+    if (!(ends = cJSON_CreateDoubleArray(offsets, 2)) || !cJSON_AddItemToObject(item, "data_offsets", ends))
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    return FF_OK;
+}
+
+ff_status ff_dump_append(ff_dump *dump, ff_dtype dtype, const void *data, size_t count, ff_error *error)
+{
+    size_t size = ff_dtype_size(dtype);
+    bool written = dtype == FF_F32 ? write_f32(dump->file, data, count)
+                                   : fwrite(data, size, count, dump->file) == count;
+    return written ? FF_OK : failed_write(dump, error);
+}
+
+ff_status ff_dump_tensor(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+                         const void *data, ff_error *error)
+{
+    size_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
+    ff_status status = ff_dump_begin(dump, name, dtype, rank, shape, error);
+    return status ? status : ff_dump_append(dump, dtype, data, count, error);
+}
+
+ff_status ff_dump_finish(ff_dump *dump, ff_error *error)
+{
+    char *text = cJSON_PrintUnformatted(dump->header);
+    ff_status status = FF_OK;
+    uint8_t length[8];
+    if (!text)
+        status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    size_t used = text ? strlen(text) : 0;
+    if (!status && used > dump->room)
+        status = ff_fail(error, FF_ERROR_IO, "%s: the header takes %zu bytes, more than the %zu left for it",
+                         dump->path, used, dump->room);
+    for (int i = 0; i < 8; i++)
+        length[i] = (uint8_t)(dump->room >> (8 * i));
+    if (!status && (fseek(dump->file, 0, SEEK_SET) != 0 || fwrite(length, 1, 8, dump->file) != 8 ||
+                    fwrite(text, 1, used, dump->file) != used))
+        status = failed_write(dump, error);
+    for (; !status && used < dump->room; used++)
+        if (fputc(' ', dump->file) == EOF)
+            status = failed_write(dump, error);
+    cJSON_free(text);
+    if (!status) {
+        FILE *file = dump->file;
+        dump->file = NULL;
+        if (fclose(file) != 0)
+            status = failed_write(dump, error);
+        else if (!(status = ff_rename_over(dump->temporary, dump->path, error)))
+            dump->temporary[0] = 0;
+    }
+    ff_dump_abandon(dump);
+    return status;
+}
+
+void ff_dump_abandon(ff_dump *dump)
+{
+    if (!dump)
+        return;
+    if (dump->file)
+        fclose(dump->file);
+    if (dump->temporary[0])
+        ff_remove_file(dump->temporary);
+    cJSON_Delete(dump->header);
+    free(dump->path);
+    free(dump);
+}

@@ -1,0 +1,74 @@
+// Model folders: config.json and *.safetensors (single, or sharded with an index), memory-mapped and checked.
+#ifndef FF_WEIGHTS_H
+#define FF_WEIGHTS_H
+
+#include "../tensor.h"
+
+// ---- one JSON object ----
+typedef struct ff_config ff_config;
+
+// path: a file holding one JSON object. Errors name the file and what was expected.
+ff_status ff_config_open(const char *path, ff_config **out, ff_error *error);
+void ff_config_close(ff_config *config);  // NULL allowed
+const char *ff_config_path(const ff_config *config);
+
+bool ff_config_has(const ff_config *config, const char *key);  // present and not null
+// Each reads `key`; absent or null gives the fallback. A value of another kind or outside [minimum, maximum] fails.
+ff_status ff_config_size(const ff_config *config, const char *key, size_t fallback, size_t minimum, size_t maximum,
+                         size_t *out, ff_error *error);
+ff_status ff_config_number(const ff_config *config, const char *key, double fallback, double *out, ff_error *error);
+ff_status ff_config_bool(const ff_config *config, const char *key, bool fallback, bool *out, ff_error *error);
+// *out points into the config and lives as long.
+ff_status ff_config_string(const ff_config *config, const char *key, const char *fallback, const char **out,
+                           ff_error *error);
+// Arrays: *count is the capacity on entry, the length on return; absent or null gives *count = 0.
+ff_status ff_config_sizes(const ff_config *config, const char *key, size_t *out, size_t *count, ff_error *error);
+ff_status ff_config_numbers(const ff_config *config, const char *key, double *out, size_t *count, ff_error *error);
+ff_status ff_config_bools(const ff_config *config, const char *key, bool *out, size_t *count, ff_error *error);
+
+// ---- tensors ----
+typedef struct ff_weights ff_weights;
+
+// folder: holds diffusion_pytorch_model.safetensors or model.safetensors, or the .index.json of its shards.
+ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error);
+// One safetensors file: a dump, a golden.
+ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error);
+void ff_weights_close(ff_weights *weights);  // NULL allowed
+
+size_t ff_weights_count(const ff_weights *weights);
+// The i-th tensor in file order: its name and view.
+const char *ff_weights_at(const ff_weights *weights, size_t i, ff_weight *out);
+// Strings of the header's __metadata__ (first file); NULL if absent.
+const char *ff_weights_metadata(const ff_weights *weights, const char *key);
+// False if there is no such tensor.
+bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out);
+
+// A floating-point tensor that must exist with exactly this shape. name may be a printf format ("blocks.%zu.attn1.to_q.weight").
+ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *error, int rank, const size_t *shape,
+                         const char *name_format, ...) __attribute__((format(printf, 6, 7)));
+// The same as f32, `count` elements whatever the rank (a bias [n], a gamma [n, 1, 1, 1]); memory belongs to `weights`.
+ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *error, size_t count,
+                             const char *name_format, ...) __attribute__((format(printf, 5, 6)));
+
+// Lets the operating system take back the mapped pages; they are read again when touched.
+void ff_weights_release_pages(const ff_weights *weights);
+
+// ---- writing ----
+// A safetensors file written tensor by tensor; nothing but the header is kept in memory. The file appears under its
+// name only when ff_dump_finish succeeds.
+typedef struct ff_dump ff_dump;
+
+// most_tensors: upper bound on ff_dump_tensor calls, for the header's room.
+ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, ff_error *error);
+ff_status ff_dump_metadata(ff_dump *dump, const char *key, const char *value, ff_error *error);
+// NaNs are written as 0x7FC00000.
+ff_status ff_dump_tensor(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+                         const void *data, ff_error *error);
+// The same in pieces: begin, then append `count` elements at a time until the shape is full.
+ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+                        ff_error *error);
+ff_status ff_dump_append(ff_dump *dump, ff_dtype dtype, const void *data, size_t count, ff_error *error);
+ff_status ff_dump_finish(ff_dump *dump, ff_error *error);  // frees dump also on failure
+void ff_dump_abandon(ff_dump *dump);                       // removes what was written; NULL allowed
+
+#endif

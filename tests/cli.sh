@@ -1,0 +1,232 @@
+#!/bin/sh
+# End-to-end checks of the command line, with a tiny model of random weights.
+#   sh tests/cli.sh PROGRAM SOURCE_FOLDER
+program=$1
+models=$2/golden/diffusers/models
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+cp -r "$models/tiny-ti2v" model || exit 1
+unset FIRSTFRAME_MODEL
+failures=0
+small="--size 32x32 --steps 2 -m model"
+
+fail() {
+    echo "FAILED: $*"
+    sed 's/^/    stdout: /' out
+    sed 's/^/    stderr: /' err
+    failures=$((failures + 1))
+}
+
+# run STATUS ARGUMENTS...: the program must end with this status.
+run() {
+    wanted=$1
+    shift
+    "$program" "$@" >out 2>err
+    status=$?
+    [ $status -eq "$wanted" ] || fail "status $status, not $wanted: firstframe $*"
+}
+
+# refuse PATTERN ARGUMENTS...: status 2, one sentence that holds the pattern, and nothing written.
+refuse() {
+    pattern=$1
+    shift
+    ls -aR >before
+    run 2 "$@"
+    ls -aR >after
+    [ "$(grep -c '^firstframe: ' err)" -eq 1 ] && [ ! -s out ] || fail "not one sentence: firstframe $*"
+    grep -q -e "$pattern" err || fail "no \"$pattern\" in the sentence: firstframe $*"
+    cmp -s before after || fail "something was written: firstframe $*"
+}
+
+# says PATTERN: the last command printed it.
+says() {
+    grep -q -e "$1" out err || fail "\"$1\" was not said"
+}
+
+exists() {
+    for file; do
+        [ -e "$file" ] || fail "$file was not written"
+    done
+}
+
+absent() {
+    for file; do
+        [ ! -e "$file" ] || fail "$file should not be there"
+    done
+}
+
+# The frames_sha256 that --json reported.
+hash_of() {
+    sed -n 's/^\t"frames_sha256":.*"\([0-9a-f]*\)".*/\1/p' out
+}
+: >before; : >after; : >out; : >err
+
+# ---- help ----
+for command in t2i inpaint i2v t2v inspect again; do
+    run 0 $command --help
+    says "Usage: firstframe $command"
+    says "^Example:"
+    run 0 help $command
+done
+run 0 --help
+says "firstframe i2v -i"
+run 0 --version
+says "^firstframe [0-9]"
+run 2
+
+# ---- wrong usage ----
+refuse 'did you mean i2v' i2w
+refuse 'compare is not in this version' compare
+refuse 'prompt TEXT is missing' t2i $small -o x.png
+refuse 'output PATH is missing' t2i $small -p x
+refuse 'image FILE is missing' i2v $small -p x -o x.webp
+refuse 'mask FILE or --box' inpaint $small -i a.png -p x -o x.png
+refuse 'here it is called --guidance' t2i $small -p x -o x.png --cfg-scale 4
+refuse 'did you mean --steps' t2i -p x -o x.png --setps 4
+refuse 'is an option of i2v' t2i $small -p x -o x.png --fps 4
+refuse 'expected a whole number' t2i -p x -o x.png --steps 12x
+refuse 'expected a number' t2i $small -p x -o x.png --guidance 1e999
+refuse 'expected WIDTHxHEIGHT' t2i -m model -p x -o x.png --size 0x0
+refuse 'expected WIDTHxHEIGHT' t2i -m model -p x -o x.png --size 1000000000x1000000000
+refuse 'too small' t2i -m model -p x -o x.png --size 8x8
+refuse 'belongs to no option' t2i $small -p a red fox -o x.png
+refuse 'x.jpg' t2i $small -p x -o x.jpg
+refuse 'no such folder' t2i -m nowhere -p x -o x.png
+refuse 'no model_index.json' t2i -m . -p x -o x.png
+refuse 'takes one result' t2v $small -p x -n 2 -o -
+
+# ---- stills ----
+run 0 t2i $small -p 'a fox' -s 7 -o still.png
+exists still.png
+says 'still.png: 32x32, seed 7,'
+run 0 t2i $small -p 'a fox' -n 3 -o stills
+exists stills/seed-0000.png stills/seed-0001.png stills/seed-0002.png stills/contact.png
+refuse 'seed-0001.png exists' t2i $small -p 'a fox' -s 1 -o stills
+rm stills/seed-0001.png
+run 0 t2i $small -p 'a fox' -n 3 -o stills --resume
+exists stills/seed-0001.png stills/contact-2.png
+refuse 'is not this run' t2i $small -p 'a cat' -n 3 -o stills --resume
+run 0 t2i $small -p 'a fox' -n 2 -s 5 -o pair.png
+exists pair-seed-0005.png pair-seed-0006.png pair-contact.png
+absent pair.png
+run 0 t2i $small -p 'a fox' -s -1 -o random.png
+says 'drawn at random'
+run 0 again random.png -m model
+run 0 t2i $small -p "$(printf '%0100000d' 0)" -o long.png
+says 'the model reads the first 512'
+
+# ---- clips ----
+clip="i2v -i still.png -p turn --size 32x32 --frames 9 --steps 3 -m model"
+run 0 $clip -o clip.webp --json
+hash=$(hash_of)
+[ ${#hash} -eq 64 ] || fail "no hash in the JSON object"
+for threads in 1 3; do
+    run 0 $clip -t $threads -o threads.webp --json
+    [ "$(hash_of)" = "$hash" ] || fail "other frames with $threads threads"
+done
+LC_ALL=de_DE.UTF-8 run 0 $clip --guidance 5.0 -o locale.webp --json
+[ "$(hash_of)" = "$hash" ] || fail "other frames in another locale"
+run 0 $clip -o 'f-%02d.png'
+exists f-00.png f-08.png
+absent f-09.png
+run 0 $clip -o -
+[ "$(head -c 10 out)" = "YUV4MPEG2 " ] || fail "no YUV4MPEG2 on standard output"
+grep -q 'frames_sha256' err || fail "no summary beside a clip on standard output"
+refuse 'both want standard output' $clip -o - --json -q
+run 0 i2v -i still.png -p turn --size 40x40 --frames 10 --steps 1 -m model -o rounded.webp
+says 'note: size rounded down to 32x32'
+says 'note: 10 frames rounded to 9'
+run 0 t2v $small -p turn --seconds 0.5 --fps 8 -o half.webp
+says 'half.webp: 5 frames, 0.625 s at 8 fps'
+run 0 i2v -i still.png --last pair-seed-0005.png -p turn --frames 5 $small -o last.webp
+refuse 'no such file\|No such file' i2v -i nothing.png -p x $small -o x.webp
+: >empty.png
+refuse 'empty.png' i2v -i empty.png -p x $small -o x.webp
+
+# ---- inpainting ----
+run 0 inpaint -i still.png --box 8,8,8,8 -p ear $small -n 2 -o mended.png
+exists mended-seed-0000.png mended-seed-0001.png mended-contact.png
+run 0 inpaint -i still.png --box 8,8,8,8 -p ear $small -s 1 -o mended.png
+cmp -s mended.png mended-seed-0001.png || fail "the same seed gave another file"
+refuse 'reaches outside' inpaint -i still.png --box 8,8,80,8 -p ear $small -o x.png
+
+# ---- metadata ----
+run 0 inspect clip.webp
+says 'made by firstframe .* with i2v'
+says 'image  *still.png'
+run 0 inspect clip.webp --json
+says '"frames_sha256"'
+run 0 again clip.webp -m model
+says 'identical to clip.webp'
+run 0 again f-03.png -m model -o again.webp
+exists again.webp
+mkdir moved
+mv clip.webp still.png moved
+run 0 again moved/clip.webp -m model
+refuse 'say with --image where it is' again f-03.png -m model
+run 0 again f-03.png -m model -i moved/still.png
+refuse 'is not the file' again f-03.png -m model -i mended.png
+refuse 'was made with the model' again f-03.png -m "$models/tiny-t2v" -i moved/still.png
+cp moved/still.png .
+run 0 t2i $small -p 'a fox' --no-metadata -o plain.png
+run 2 again plain.png -m model
+run 2 inspect plain.png
+
+# ---- tensors ----
+run 0 t2i $small -p 'a fox' --dump run.safetensors
+run 0 inspect run.safetensors
+says 'step.001.latents'
+run 0 t2i $small -p 'something else' --load run.safetensors -o loaded.png --json
+loaded=$(hash_of)
+run 0 t2i $small -p 'a fox' -o computed.png --json
+[ "$(hash_of)" = "$loaded" ] || fail "loaded tensors gave other frames"
+refuse 'exclude each other' t2i $small -p x -o x.png --resume --dump d.safetensors
+
+# ---- broken models ----
+cp -r model cut
+for file in cut/transformer/*.safetensors; do
+    head -c 3000 "$file" >short && mv short "$file"
+done
+refuse 'cut/transformer' t2i --size 32x32 -m cut -p x -o x.png
+rm cut/transformer/*.safetensors
+refuse 'cut/transformer' t2i --size 32x32 -m cut -p x -o x.png
+refuse 'text only\|cannot hold a picture' i2v -i still.png -p x -m "$models/tiny-t2v" -o x.webp
+
+# ---- what cannot be written ----
+run 1 t2i $small -p x -o nowhere/x.png
+absent nowhere
+run 1 t2i $small -p x -o still.png/x.png
+(ulimit -f 4 && run 1 t2i -m model --size 64x64 --steps 1 -p x -o full.png; exit $failures)
+[ $? -eq $failures ] || fail "a full disk was not reported"
+absent full.png
+ls .*png* *.png?* 2>/dev/null && fail "temporary files were left behind"
+if [ -c /dev/full ]; then
+    "$program" inspect model >/dev/full 2>err
+    [ $? -eq 1 ] || fail "a summary that could not be written was not reported"
+fi
+
+# ---- interruption ----
+long="i2v -i still.png -p turn --size 64x64 --frames 25 --steps 100 -m model"
+run 0 $long -o whole.webp --json
+whole=$(hash_of)
+for signal in INT TERM; do
+    "$program" $long -o broken.webp >out 2>err &
+    id=$!
+    sleep 0.7
+    kill -s $signal $id
+    wait $id
+    status=$?
+    [ $status -eq 130 ] || fail "status $status after $signal"
+    absent broken.webp
+    exists broken.webp.state
+    says 'same command with --resume'
+done
+refuse '--steps was 100, is 99' $long --steps 99 -o broken.webp --resume
+run 0 $long -o broken.webp --resume --json
+[ "$(hash_of)" = "$whole" ] || fail "the resumed run gave other frames"
+absent broken.webp.state
+refuse 'nothing to resume' $long -o broken.webp --resume
+
+[ $failures -eq 0 ] || exit 1
+echo "all command-line checks passed"

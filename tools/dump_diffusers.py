@@ -1,0 +1,382 @@
+#!/usr/bin/env python3
+"""Runs a Wan model folder through diffusers and writes every named tensor of the run, as `firstframe --dump` does.
+
+    python3 tools/dump_diffusers.py i2v -m golden/model -i still.png -p "She turns her head." \\
+        --size 128x128 --frames 25 --steps 16 --dump truth.safetensors
+
+torch 2.13.0, diffusers 0.42.1, transformers 5.23.0, safetensors 0.8.0, ftfy 6.3.1, Pillow 13.0.0.
+
+Commands and options are firstframe's; a line for one works for the other (give firstframe `--fit stretch`: diffusers
+stretches stills to the size). The loop is diffusers' own: t2i and t2v run WanPipeline, i2v WanImageToVideoPipeline.
+`--last` and inpainting have no pipeline; they run the loop of WanImageToVideoPipeline on another condition and mask.
+Tensors are taken from hooks, have no batch axis and are stored as F32, ids as I64, frames as U8:
+
+    run      image, token_ids, negative_token_ids, prompt_embeds, negative_prompt_embeds, anchor.known, anchor.mask,
+             noise, latents, frames_float, frames
+    step     and call.NNN.input, .timestep, .output, step.NNN.timestep, .noise_pred, .latents
+    block    and call.NNN.embed, .temb, .text, .block.BB
+
+--dtype float64 runs everything in double precision, diffusers' own casts to float32 included: its distance to a
+float32 run says how much of a difference is rounding.
+"""
+import argparse
+import contextlib
+import inspect
+import sys
+
+import numpy as np
+import torch
+from diffusers import (DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler,
+                       WanImageToVideoPipeline, WanPipeline)
+from diffusers.pipelines.wan.pipeline_wan_i2v import retrieve_latents
+from diffusers.utils import logging
+from PIL import Image
+from safetensors.torch import save_file
+
+LEVELS = ("run", "step", "block")
+
+
+class Recorder:
+    """The named tensors of a run; `wants` says whether a level is deep enough to be kept."""
+
+    def __init__(self, level):
+        self.level, self.tensors, self.calls, self.steps = LEVELS.index(level), {}, 0, 0
+
+    def wants(self, level):
+        return LEVELS.index(level) <= self.level
+
+    def keep(self, level, name, tensor):
+        if self.wants(level):
+            kept = tensor.detach().to("cpu", copy=True)
+            self.tensors[name] = kept.float() if kept.is_floating_point() else kept
+
+
+class AnchoredPipeline(WanImageToVideoPipeline):
+    """diffusers' image-to-video loop under any anchor: what prepare_latents returns is what the loop holds on to.
+
+    mask: [h, w] of latent cells, 1 where an image is painted anew, or None for the first frame (and last_image's).
+    strength: below 1 the run starts from the noised original, as WanVideoToVideoPipeline starts it.
+    """
+
+    def anchor(self, mask=None, strength=1.0):
+        self.painted, self.strength = mask, strength
+
+    def normalised_latents(self, video):
+        mean = torch.tensor(self.vae.config.latents_mean).view(1, -1, 1, 1, 1).to(video.dtype)
+        std = 1.0 / torch.tensor(self.vae.config.latents_std).view(1, -1, 1, 1, 1).to(video.dtype)
+        return (retrieve_latents(self.vae.encode(video), sample_mode="argmax") - mean) * std
+
+    def prepare_latents(self, image, *arguments):
+        last_image = arguments[-1]
+        latents, condition, mask = super().prepare_latents(image, *arguments)
+        known = torch.zeros(latents.shape, dtype=condition.dtype, device=condition.device)
+        known[:, :, :1] = condition
+        if last_image is not None:
+            # a group of four frames at a clip's end, not a first frame: the second latent frame of five copies
+            still = last_image.unsqueeze(2).expand(-1, -1, 5, -1, -1).to(self.vae.dtype)
+            known[:, :, -1:] = self.normalised_latents(still)[:, :, 1:]
+            mask[:, :, -1] = 0
+        if self.painted is not None:
+            mask[:] = self.painted.to(mask)
+        if self.strength < 1:
+            start = self.first_step(len(self.scheduler.timesteps))
+            self.scheduler.set_begin_index(start)
+            self.noise, timestep = latents, self.scheduler.timesteps[start:start + 1]
+            if hasattr(self.scheduler, "add_noise"):
+                latents = self.scheduler.add_noise(known, latents, timestep)
+            else:
+                latents = self.scheduler.scale_noise(known, timestep, latents)
+        return latents, known, mask
+
+    def first_step(self, steps):
+        return steps - min(max(int(steps * self.strength), 1), steps)
+
+
+# ---- what is run ----
+
+def shifted_scheduler(scheduler, kind, shift):
+    """The folder's scheduler with another shift; or the other kind, as Wan ships it, with the folder's shift."""
+    own = "unipc" if isinstance(scheduler, UniPCMultistepScheduler) else "euler"
+    kind = kind or own
+    if shift is None:
+        shift = scheduler.config.flow_shift if own == "unipc" else scheduler.config.shift
+    config = dict(scheduler.config) if kind == own else {"num_train_timesteps": scheduler.config.num_train_timesteps}
+    if kind == "euler":
+        return FlowMatchEulerDiscreteScheduler.from_config({**config, "shift": shift}), kind, shift
+    if kind != own:
+        config.update(prediction_type="flow_prediction", use_flow_sigmas=True)
+    return UniPCMultistepScheduler.from_config({**config, "flow_shift": shift}), kind, shift
+
+
+def load_pipeline(options):
+    """The folder's components in the pipeline that the command needs."""
+    dtype = getattr(torch, options.dtype)
+    types = {"default": dtype, "vae": torch.float32 if dtype == torch.bfloat16 else dtype}
+    folder = DiffusionPipeline.from_pretrained(options.model, torch_dtype=types, local_files_only=True)
+    own = not options.last and options.command != "inpaint"
+    if options.command in ("t2i", "t2v"):
+        kind = WanPipeline
+    else:
+        kind = WanImageToVideoPipeline if own else AnchoredPipeline
+        if not folder.config.expand_timesteps:
+            sys.exit(f"{options.model}: the model has no timestep per token, so that no still can anchor it")
+        if tuple(folder.transformer.config.patch_size) != (1, 2, 2):
+            sys.exit(f"{options.model}: diffusers' image-to-video loop knows patches of 1 x 2 x 2 only")
+    names = inspect.signature(kind.__init__).parameters
+    pipe = kind(**{name: part for name, part in folder.components.items() if name in names},
+                expand_timesteps=folder.config.expand_timesteps)
+    pipe.scheduler, options.scheduler, options.flow_shift = shifted_scheduler(
+        folder.scheduler, options.scheduler, options.flow_shift)
+    pipe.set_progress_bar_config(disable=not options.progress)
+    return pipe.to(options.device)
+
+
+def painted_cells(pipe, options, size, width, height):
+    """[h, w] of latent cells: 1 over each patch that has a pixel to paint, one whose mask is 128 or more."""
+    if options.box:
+        x, y, w, h = options.box
+        pixels = np.zeros((size[1], size[0]), np.uint8)
+        pixels[y:y + h, x:x + w] = 255
+    else:
+        pixels = np.asarray(Image.open(options.mask).convert("L"))
+    if size != (width, height) or pixels.shape != (height, width):
+        sys.exit(f"inpaint takes no crop here: image and mask must have the size {width}x{height} of --size")
+    patch = pipe.transformer.config.patch_size
+    factor = pipe.vae_scale_factor_spatial
+    rows, columns = factor * patch[1], factor * patch[2]
+    cells = (pixels >= 128).reshape(height // rows, rows, width // columns, columns).any(axis=(1, 3))
+    return torch.from_numpy(cells.repeat(patch[1], 0).repeat(patch[2], 1).astype(np.float32))
+
+
+# ---- what is recorded ----
+
+def record_text(pipe, recorder):
+    """Token ids of each prompt as the text encoder gets them, and the padded embeddings."""
+    prefixes = iter(("", "negative_"))
+
+    def ids(module, arguments):
+        tokens, mask = arguments
+        recorder.keep("run", next(prefixes) + "token_ids", tokens[0, :int(mask[0].sum())])
+
+    encode_prompt = pipe.encode_prompt
+
+    def embeds(*arguments, **keywords):
+        result = encode_prompt(*arguments, **keywords)
+        for name, tensor in zip(("prompt_embeds", "negative_prompt_embeds"), result):
+            if tensor is not None:
+                recorder.keep("run", name, tensor[0])
+        return result
+
+    pipe.text_encoder.register_forward_pre_hook(ids)
+    pipe.encode_prompt = embeds
+
+
+def record_start(pipe, recorder, double):
+    """The still, the anchor and the noise."""
+    prepare_latents = pipe.prepare_latents
+
+    def prepared(*arguments, **keywords):
+        result = prepare_latents(*arguments, **keywords)
+        if not isinstance(result, tuple):  # text to video
+            recorder.keep("run", "noise", result[0])
+            return result.double() if double else result
+        latents, known, mask = result
+        recorder.keep("run", "image", arguments[0][0])
+        recorder.keep("run", "noise", getattr(pipe, "noise", latents)[0])
+        whole = torch.zeros(latents.shape, dtype=known.dtype)
+        whole[:, :, :known.shape[2]] = known
+        recorder.keep("run", "anchor.known", whole[0])
+        recorder.keep("run", "anchor.mask", mask[0])
+        return (latents.double(), known.double(), mask.double()) if double else result
+
+    pipe.prepare_latents = prepared
+
+
+def record_calls(transformer, recorder):
+    """Input, timesteps and output of each evaluation; and its inside at block level."""
+    if not recorder.wants("step"):
+        return
+
+    def call(module, arguments, keywords, output):
+        name = f"call.{recorder.calls:03}"
+        timestep = keywords["timestep"]
+        recorder.keep("step", f"{name}.input", keywords["hidden_states"][0])
+        recorder.keep("step", f"{name}.timestep", (timestep[0] if timestep.ndim == 2 else timestep).float())
+        recorder.keep("step", f"{name}.output", output[0][0])
+        recorder.calls += 1
+
+    transformer.register_forward_hook(call, with_kwargs=True)
+    if not recorder.wants("block"):
+        return
+
+    def inside(module, name, select):
+        module.register_forward_hook(lambda module, arguments, output: recorder.keep(
+            "block", f"call.{recorder.calls:03}.{name}", select(arguments, output)))
+
+    embedder = transformer.condition_embedder
+    inside(transformer.blocks[0], "embed", lambda arguments, output: arguments[0][0])
+    inside(embedder, "temb", lambda arguments, output: output[0].reshape(-1, output[0].shape[-1]))
+    inside(embedder.text_embedder, "text", lambda arguments, output: output[0])
+    for i, block in enumerate(transformer.blocks):
+        inside(block, f"block.{i:02}", lambda arguments, output: output[0])
+
+
+def record_steps(scheduler, recorder):
+    step = scheduler.step
+
+    def stepped(noise_pred, timestep, latents, **keywords):
+        result = step(noise_pred, timestep, latents, **keywords)
+        name = f"step.{recorder.steps:03}"
+        recorder.keep("step", f"{name}.timestep", timestep.reshape(1).float())
+        recorder.keep("step", f"{name}.noise_pred", noise_pred[0])
+        recorder.keep("step", f"{name}.latents", result[0][0])
+        recorder.steps += 1
+        return result
+
+    scheduler.step = stepped
+
+
+@contextlib.contextmanager
+def double_precision(wanted):
+    """Makes every cast to float32 one to float64: diffusers and transformers ask for single precision in places."""
+    to, as_float = torch.Tensor.to, torch.Tensor.float
+    double = {torch.float32: torch.float64}
+
+    def to_double(self, *arguments, **keywords):
+        arguments = [double.get(a, a) if isinstance(a, torch.dtype) else a for a in arguments]
+        if "dtype" in keywords:
+            keywords["dtype"] = double.get(keywords["dtype"], keywords["dtype"])
+        return to(self, *arguments, **keywords)
+
+    if wanted:
+        torch.Tensor.to, torch.Tensor.float = to_double, torch.Tensor.double
+    try:
+        yield
+    finally:
+        torch.Tensor.to, torch.Tensor.float = to, as_float
+
+
+# ---- the run ----
+
+def decode(pipe, latents):
+    """Frames [T, H, W, 3] in 0..1, as the end of both pipelines makes them of normalised latents."""
+    config = pipe.vae.config
+    latents = latents.to(pipe.vae.dtype)
+    mean = torch.tensor(config.latents_mean).view(1, config.z_dim, 1, 1, 1).to(latents.device, latents.dtype)
+    std = 1.0 / torch.tensor(config.latents_std).view(1, config.z_dim, 1, 1, 1).to(latents.device, latents.dtype)
+    video = pipe.vae.decode(latents / std + mean, return_dict=False)[0]
+    return pipe.video_processor.postprocess_video(video, output_type="np")[0]
+
+
+@torch.no_grad()
+def run(options):
+    """Tensors and metadata of the run that the parsed options ask for."""
+    double = options.dtype == "float64"
+    recorder = Recorder(options.dump_level)
+    width, height = options.size
+    arguments = {"prompt": options.prompt, "negative_prompt": options.negative, "height": height, "width": width,
+                 "num_frames": options.frames, "num_inference_steps": options.steps,
+                 "guidance_scale": options.guidance, "output_type": "latent",
+                 "generator": torch.Generator("cpu").manual_seed(options.seed)}
+    with double_precision(double):
+        pipe = load_pipeline(options)
+        if options.image:
+            still = Image.open(options.image).convert("RGB")
+            arguments["image"] = still
+            if options.last:
+                arguments["last_image"] = Image.open(options.last).convert("RGB")
+        if isinstance(pipe, AnchoredPipeline):
+            painted = options.command == "inpaint"
+            pipe.anchor(painted_cells(pipe, options, still.size, width, height) if painted else None, options.strength)
+            if options.strength < 1:
+                start_later(pipe)
+        record_text(pipe, recorder)
+        record_start(pipe, recorder, double)
+        record_calls(pipe.transformer, recorder)
+        record_steps(pipe.scheduler, recorder)
+        latents = pipe(**arguments).frames
+        recorder.keep("run", "latents", latents[0])
+        frames = decode(pipe, latents)
+    recorder.tensors["frames_float"] = torch.from_numpy(frames.astype(np.float32))
+    recorder.tensors["frames"] = torch.from_numpy(np.rint(frames * 255).astype(np.uint8))
+    metadata = {"prompt": options.prompt, "negative_prompt": options.negative, "seed": options.seed,
+                "guidance_scale": options.guidance, "num_inference_steps": options.steps,
+                "flow_shift": options.flow_shift, "scheduler": options.scheduler, "dtype": options.dtype}
+    return recorder.tensors, {name: str(value) for name, value in metadata.items()}
+
+
+def start_later(pipe):
+    """The loop reads the timesteps before prepare_latents is called: it sees those of strength, the scheduler all."""
+    scheduler, set_timesteps, prepare_latents = pipe.scheduler, pipe.scheduler.set_timesteps, pipe.prepare_latents
+
+    def shortened(*arguments, **keywords):
+        set_timesteps(*arguments, **keywords)
+        pipe.all_timesteps = scheduler.timesteps
+        scheduler.timesteps = scheduler.timesteps[pipe.first_step(len(scheduler.timesteps)):]
+
+    def restored(*arguments, **keywords):
+        scheduler.timesteps = pipe.all_timesteps
+        return prepare_latents(*arguments, **keywords)
+
+    scheduler.set_timesteps, pipe.prepare_latents = shortened, restored
+
+
+def parse(line=None):
+    def numbers(separator, count):
+        def read(text):
+            values = tuple(int(part) for part in text.split(separator))
+            if len(values) != count:
+                raise ValueError
+            return values
+        return read
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    option = parser.add_argument
+    option("command", choices=("t2i", "t2v", "i2v", "inpaint"))
+    option("-m", "--model", required=True, help="a diffusers model folder")
+    option("-p", "--prompt", required=True)
+    option("--negative", "--negative-prompt", default="")
+    option("-i", "--image", help="i2v: the first frame; inpaint: the picture to mend")
+    option("--last", help="i2v: the final frame")
+    option("--mask", help="inpaint: a picture, white where it is painted anew")
+    option("--box", type=numbers(",", 4), help="inpaint: X,Y,W,H instead of a mask")
+    option("--strength", type=float, default=1.0, help="inpaint: below 1 starts from the noised original")
+    option("--size", type=numbers("x", 2), required=True, help="WxH")
+    option("--frames", type=int, help="default: 1 for t2i and inpaint, else 121")
+    option("--steps", type=int, default=50)
+    option("--guidance", type=float, default=5.0)
+    option("-s", "--seed", type=int, default=0)
+    option("--scheduler", choices=("unipc", "euler"), help="default: the folder's")
+    option("--flow-shift", type=float, help="default: the folder's")
+    option("--fit", choices=("stretch",), help="the one way diffusers knows")
+    option("--context", type=float, help="accepted, so that firstframe can be told to take the whole picture")
+    option("--dump", required=True, help="the safetensors file to write")
+    option("--dump-level", choices=LEVELS, default="step")
+    option("--dtype", choices=("float32", "bfloat16", "float64"), default="float32")
+    option("--device", default="cpu")
+    option("--progress", action="store_true")
+    options = parser.parse_args(line)
+    single = options.command in ("t2i", "inpaint")
+    if options.frames is None:
+        options.frames = 1 if single else 121
+    if single and options.frames != 1:
+        parser.error(f"{options.command} makes one frame")
+    if (options.command in ("i2v", "inpaint")) != bool(options.image):
+        parser.error("i2v and inpaint take an --image, the others none")
+    if options.last and (options.command != "i2v" or options.frames < 5):
+        parser.error("--last is for i2v with 5 frames and more")
+    if (options.command == "inpaint") != bool(options.mask or options.box):
+        parser.error("inpaint takes a --mask or a --box, the others none")
+    if not 0 < options.strength <= 1 or (options.strength < 1 and options.command != "inpaint"):
+        parser.error("--strength is for inpaint, above 0 and at most 1")
+    return options
+
+
+def write(options, tensors, metadata):
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, options.dump, metadata)
+
+
+if __name__ == "__main__":
+    logging.set_verbosity_error()
+    parsed = parse()
+    write(parsed, *run(parsed))

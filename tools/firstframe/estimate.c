@@ -1,0 +1,71 @@
+// --estimate: what a run would take.
+#include "job.h"
+#include "progress.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void add_stages(cJSON *object, const char *key, const double stages[4])
+{
+    static const char *const names[] = {"text", "encode", "denoise", "decode"};
+    cJSON *list = cJSON_AddObjectToObject(object, key);
+    for (int i = 0; i < 4; i++)
+        ff_json_number(list, names[i], stages[i]);
+}
+
+// Three digits, without an exponent where there are more. out: 32 bytes.
+static const char *print_work(double gflop, char *out)
+{
+    snprintf(out, 32, gflop < 100 ? "%.3g" : "%.0f", gflop);
+    return out;
+}
+
+ff_status ff_job_estimate(ff_job *job, ff_error *error)
+{
+    const ff_plan *plan = &job->plan;
+    ff_report *report = job->report;
+    size_t count = job->options->count;
+    const double work[4] = {plan->gflop_text, plan->gflop_encode, plan->gflop_denoise, plan->gflop_decode};
+    double all = work[0] + work[1] + work[2] + work[3], megabyte = 1024 * 1024;
+    char duration[32], texts[5][32];
+    ff_speed speed;
+    ff_status status = ff_measure_speed(job->options->threads, &speed, error);
+    if (status != FF_OK)
+        return status;
+    // text and denoising are matrix products for the most part, encoding and decoding convolutions
+    double seconds = (work[0] + work[2]) / speed.matmul + (work[1] + work[3]) / speed.convolution;
+    ff_print_duration(seconds, duration);
+    ff_json_whole(report->object, "count", count);
+    ff_json_whole(report->object, "width", plan->width);
+    ff_json_whole(report->object, "height", plan->height);
+    ff_json_whole(report->object, "frames", plan->frames);
+    ff_json_whole(report->object, "tokens", plan->tokens);
+    ff_json_whole(report->object, "steps", plan->steps);
+    ff_json_whole(report->object, "evaluations", plan->evaluations);
+    add_stages(report->object, "gflop", work);
+    ff_json_number(report->object, "gflop_total", all * (double)count);
+    ff_json_number(report->object, "seconds", floor(10 * seconds * (double)count + 0.5) / 10);
+    ff_json_whole(report->object, "memory_bytes", plan->memory_bytes);
+    ff_json_whole(report->object, "weight_bytes", plan->weight_bytes);
+
+    if (plan->frames > 1)
+        ff_report_line(report, "clip      %zu frames of %zux%zu, %.3f s at %g fps", plan->frames, plan->width,
+                       plan->height, (double)plan->frames / job->fps, job->fps);
+    else
+        ff_report_line(report, "still     %zux%zu%s", plan->width, plan->height,
+                       job->options->command == FF_INPAINT_COMMAND ? ", mended" : "");
+    if (count > 1)
+        ff_report_line(report, "count     %zu; what follows is for each", count);
+    ff_report_line(report, "latents   %zu x %zu x %zu x %zu, %zu tokens", plan->latent_channels, plan->latent_frames,
+                   plan->latent_height, plan->latent_width, plan->tokens);
+    ff_report_line(report, "steps     %zu with %s, flow shift %g, guidance %g: %zu evaluations", plan->steps,
+                   plan->scheduler, plan->flow_shift, plan->guidance_scale, plan->evaluations);
+    ff_report_line(report, "work      text %s, encode %s, denoise %s, decode %s: %s GFLOP", print_work(work[0], texts[0]),
+                   print_work(work[1], texts[1]), print_work(work[2], texts[2]), print_work(work[3], texts[3]),
+                   print_work(all, texts[4]));
+    ff_report_line(report, "memory    %.0f MiB, and %.0f MiB of weights mapped from their files",
+                   (double)plan->memory_bytes / megabyte, (double)plan->weight_bytes / megabyte);
+    ff_report_line(report, "time      about %s, at %.3g GFLOP/s in products and %.3g in convolutions", duration,
+                   speed.matmul, speed.convolution);
+    return FF_OK;
+}

@@ -1,0 +1,222 @@
+#define _GNU_SOURCE
+#include "host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+// ---- terminal and signals ----
+
+bool ff_host_is_terminal(FILE *stream)
+{
+    return isatty(fileno(stream)) == 1;
+}
+
+size_t ff_host_terminal_width(FILE *stream)
+{
+    struct winsize size;
+    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return 80;
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    static const char message[] = "\nstopping after this step; once more stops at once\n";
+    (void)number;
+    interrupted = 1;
+    if (isatty(STDERR_FILENO) == 1 && write(STDERR_FILENO, message, sizeof message - 1) < 0)
+        return;
+}
+
+void ff_host_catch_signals(void)
+{
+    struct sigaction catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    sigaction(SIGINT, &catch, NULL);
+    sigaction(SIGTERM, &catch, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+bool ff_host_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+// ---- this process ----
+
+double ff_host_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+size_t ff_host_peak_memory(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+uint64_t ff_host_random(void)
+{
+    uint32_t value;
+    if (getrandom(&value, sizeof value, 0) != sizeof value)
+        value = (uint32_t)time(NULL);
+    return value;
+}
+
+bool ff_host_program_folder(char *out, size_t capacity)
+{
+    ssize_t length = readlink("/proc/self/exe", out, capacity);
+    if (length <= 0 || (size_t)length >= capacity)
+        return false;
+    out[length] = 0;
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        return false;
+    slash[slash == out] = 0;
+    return true;
+}
+
+// ---- files ----
+
+bool ff_host_exists(const char *path)
+{
+    struct stat facts;
+    return lstat(path, &facts) == 0;
+}
+
+bool ff_host_is_folder(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error)
+{
+    ff_status status = FF_OK;
+    char *partial = strdup(path);
+    *made = false;
+    if (!partial)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for a path");
+    for (char *at = partial + 1; status == FF_OK; at++) {
+        char here = *at;
+        if (here != '/' && here != 0)
+            continue;
+        *at = 0;
+        if (mkdir(partial, 0777) == 0)
+            *made = true;
+        else if (!ff_host_is_folder(partial))
+            status = ff_fail(error, FF_ERROR_IO, "%s: the folder cannot be made: %s", path, strerror(errno));
+        *at = here;
+        if (here == 0)
+            break;
+    }
+    free(partial);
+    return status;
+}
+
+void ff_host_remove_folder(const char *path)
+{
+    rmdir(path);
+}
+
+void ff_host_remove_file(const char *path)
+{
+    unlink(path);
+}
+
+ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error)
+{
+    size_t length = strlen(path);
+    char *temporary = malloc(length + 8);
+    FILE *file = NULL;
+    int descriptor;
+    bool good;
+    if (!temporary)
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: no memory for its name", path);
+    memcpy(temporary, path, length);
+    memcpy(temporary + length, ".XXXXXX", 8);
+    descriptor = mkstemp(temporary);
+    if (descriptor >= 0)
+        file = fdopen(descriptor, "wb");
+    good = file != NULL;
+    for (size_t i = 0; i < count && good; i++)
+        good = fwrite(pieces[i].bytes, 1, pieces[i].size, file) == pieces[i].size;
+    good = good && fflush(file) == 0 && fsync(descriptor) == 0;
+    if (file)
+        good = fclose(file) == 0 && good;
+    good = good && rename(temporary, path) == 0;
+    if (!good) {
+        ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+        if (descriptor >= 0)
+            unlink(temporary);
+    }
+    free(temporary);
+    return good ? FF_OK : FF_ERROR_IO;
+}
+
+static ff_status cannot_read(const char *path, ff_error *error)
+{
+    return ff_fail(error, errno == ENOENT || errno == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
+                   strerror(errno));
+}
+
+ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size_t *size, ff_error *error)
+{
+    FILE *file = fopen(path, "rb");
+    struct stat facts;
+    uint8_t *read = NULL;
+    ff_status status = FF_OK;
+    if (!file)
+        return cannot_read(path, error);
+    if (fstat(fileno(file), &facts) != 0)
+        status = cannot_read(path, error);
+    else if (!S_ISREG(facts.st_mode))
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: not a regular file", path);
+    else if ((uint64_t)facts.st_size > most)
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: larger than the %zu bytes expected", path, most);
+    else if (!(read = malloc((size_t)facts.st_size + 1)))
+        status = ff_fail(error, FF_ERROR_MEMORY, "%s: no memory for its %zu bytes", path, (size_t)facts.st_size);
+    else if (fread(read, 1, (size_t)facts.st_size, file) != (size_t)facts.st_size)
+        status = ff_fail(error, FF_ERROR_IO, "%s: cannot be read to its end", path);
+    fclose(file);
+    if (status != FF_OK) {
+        free(read);
+        return status;
+    }
+    *bytes = read;
+    *size = (size_t)facts.st_size;
+    return FF_OK;
+}
+
+ff_status ff_host_hash_file(const char *path, uint8_t out[32], ff_error *error)
+{
+    uint8_t part[16384];
+    size_t got;
+    ff_sha256 hash;
+    ff_status status = FF_OK;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return cannot_read(path, error);
+    ff_sha256_start(&hash);
+    while ((got = fread(part, 1, sizeof part, file)) > 0)
+        ff_sha256_add(&hash, part, got);
+    if (ferror(file))
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: %s", path, strerror(errno));
+    fclose(file);
+    ff_sha256_finish(&hash, out);
+    return status;
+}

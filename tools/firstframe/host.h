@@ -1,0 +1,46 @@
+// What the command line asks of the operating system beyond C11: terminal, signals, clock, folders, whole files.
+#ifndef FF_HOST_H
+#define FF_HOST_H
+
+#include <stdio.h>
+
+#include "firstframe.h"
+
+// ---- terminal and signals ----
+
+bool ff_host_is_terminal(FILE *stream);
+size_t ff_host_terminal_width(FILE *stream);  // in characters; 80 if it cannot be told
+
+// From here on SIGINT and SIGTERM only raise a flag, so that the run can end in order; a second one ends the program
+// at once. A closed pipe or a file-size limit becomes an error of the write.
+void ff_host_catch_signals(void);
+bool ff_host_interrupted(void);
+
+// ---- this process ----
+
+double ff_host_seconds(void);        // monotonic clock
+size_t ff_host_peak_memory(void);    // most bytes resident at once, mapped files included; 0 if unknown
+uint64_t ff_host_random(void);       // 32 random bits
+// The folder in which the program's own file lies. False if it cannot be told or does not fit.
+bool ff_host_program_folder(char *out, size_t capacity);
+
+// ---- files ----
+
+bool ff_host_exists(const char *path);
+bool ff_host_is_folder(const char *path);
+// Makes the folder and those above it. *made: whether it was not there before.
+ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error);
+void ff_host_remove_folder(const char *path);  // if it is empty
+void ff_host_remove_file(const char *path);
+
+// Puts pieces one after the other into a file that appears under its name at once and whole.
+typedef struct ff_piece {
+    const void *bytes;
+    size_t size;
+} ff_piece;
+ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error);
+// *bytes is the caller's, to be freed. A file of more than `most` bytes is FF_ERROR_INPUT.
+ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size_t *size, ff_error *error);
+ff_status ff_host_hash_file(const char *path, uint8_t out[32], ff_error *error);
+
+#endif

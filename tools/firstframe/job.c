@@ -1,0 +1,177 @@
+#include "job.h"
+#include "host.h"
+#include "pictures.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void number_or_default(double *out, double value)
+{
+    if (!isnan(value))
+        *out = value;
+}
+
+static void fill_request(ff_job *job)
+{
+    const ff_options *options = job->options;
+    ff_request *request = &job->request;
+    static const ff_scheduler schedulers[] = {FF_SCHEDULER_UNIPC, FF_SCHEDULER_EULER};
+    static const ff_fit fits[] = {FF_FIT_COVER, FF_FIT_STRETCH, FF_FIT_CROP, FF_FIT_PAD};
+    static const ff_detail details[] = {FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK};
+    request->prompt = options->prompt;
+    request->negative_prompt = options->negative;
+    request->seed = options->seed.value;
+    request->width = options->size.width;
+    request->height = options->size.height;
+    if (options->steps)
+        request->steps = options->steps;
+    number_or_default(&request->guidance_scale, options->guidance);
+    number_or_default(&request->flow_shift, options->flow_shift);
+    number_or_default(&request->context, options->context);
+    number_or_default(&request->strength, options->strength);
+    if (options->given[FF_OPTION_SCHEDULER])
+        request->scheduler = schedulers[options->scheduler];
+    if (options->given[FF_OPTION_FIT])
+        request->fit = fits[options->fit];
+    request->keep_first = options->keep_first;
+    request->threads = options->threads;
+    request->dump_path = options->dump;
+    request->dump_detail = details[options->dump_level];
+    request->load_path = options->load;
+
+    job->fps = isnan(options->fps) ? job->facts.default_fps : options->fps;
+    if (options->frames)
+        request->frames = options->frames;
+    if (!isnan(options->seconds)) {
+        size_t group = job->facts.temporal_factor;
+        request->frames = group * (size_t)floor(options->seconds * job->fps / (double)group + 0.5) + 1;
+    }
+}
+
+// For `again`: the model must be the one that was used.
+static ff_status check_model(const ff_job *job, ff_error *error)
+{
+    const ff_expectation *expected = job->options->expected;
+    char hash[65];
+    ff_print_hash(job->model_hash, hash);
+    if (!expected || !expected->model_sha256 || strcmp(expected->model_sha256, hash) == 0)
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_INPUT, "%s was made with the model %.12s, and %s is %.12s; give its folder with -m",
+                   expected->source, expected->model_sha256, job->folder, hash);
+}
+
+ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_report *report, ff_error *error)
+{
+    *job = (ff_job){.options = options, .report = report, .request = ff_request_default(task)};
+    ff_status status = ff_model_folder_find(options->model, job->folder, error);
+    if (status == FF_OK)
+        status = ff_model_open(job->folder, &job->model, error);
+    if (status != FF_OK)
+        return status;
+    job->facts = ff_model_describe(job->model);
+    ff_model_hash(job->model, job->model_hash);
+    fill_request(job);
+    status = check_model(job, error);
+    if (status == FF_OK && options->load)
+        status = ff_job_hash_input(job, FF_OPTION_LOAD, error);
+    if (status != FF_OK)
+        ff_job_close(job);
+    return status;
+}
+
+void ff_job_close(ff_job *job)
+{
+    ff_picture_free(&job->image);
+    ff_picture_free(&job->last);
+    free(job->mask);
+    ff_model_close(job->model);
+    *job = (ff_job){0};
+}
+
+static const char *path_of(const ff_job *job, ff_option_id id)
+{
+    return *(const char *const *)((const char *)job->options + ff_option_table[id].offset);
+}
+
+ff_status ff_job_read_picture(ff_job *job, ff_option_id id, ff_image *out, ff_error *error)
+{
+    const char *path = path_of(job, id);
+    uint8_t *bytes;
+    size_t size;
+    ff_sha256 hash;
+    ff_status status = ff_picture_load(path, &bytes, &size, error);
+    if (status != FF_OK)
+        return status;
+    ff_sha256_start(&hash);
+    ff_sha256_add(&hash, bytes, size);
+    ff_sha256_finish(&hash, job->input_hashes[id]);
+    status = ff_picture_decode(bytes, size, path, 255, out, error);
+    free(bytes);
+    return status;
+}
+
+ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error)
+{
+    return ff_host_hash_file(path_of(job, id), job->input_hashes[id], error);
+}
+
+// ---- what the request comes to ----
+
+static void note_plan(ff_job *job)
+{
+    const ff_plan *plan = &job->plan;
+    const ff_options *options = job->options;
+    if (plan->size_rounded)
+        ff_report_note(job->report, "size rounded down to %zux%zu, multiples of %zu", plan->model_width,
+                       plan->model_height, job->facts.multiple);
+    if (plan->frames_rounded)
+        ff_report_note(job->report, "%zu frames rounded to %zu, which is %zuk + 1", job->request.frames, plan->frames,
+                       job->facts.temporal_factor);
+    if ((options->size.width || options->size.height) && plan->cropped > 0)
+        ff_report_note(job->report, "%.1f %% of the still is cut off to make its %zux%zu fit %zux%zu",
+                       100 * plan->cropped, job->image.width, job->image.height, plan->width, plan->height);
+    if (plan->prompt_tokens > plan->most_prompt_tokens)
+        ff_report_note(job->report, "the prompt is %zu tokens long; the model reads the first %zu",
+                       plan->prompt_tokens, plan->most_prompt_tokens);
+    if (plan->guidance_scale <= 1 && options->given[FF_OPTION_NEGATIVE])
+        ff_report_note(job->report, "--negative has no effect at a guidance of %g", plan->guidance_scale);
+}
+
+static void resolve(ff_job *job)
+{
+    ff_options *resolved = &job->resolved;
+    const ff_plan *plan = &job->plan;
+    bool clip = (job->options->command & FF_MAKES_CLIPS) != 0;
+    *resolved = *job->options;
+    resolved->steps = plan->steps;
+    resolved->guidance = plan->guidance_scale;
+    resolved->flow_shift = plan->flow_shift;
+    resolved->scheduler = strcmp(plan->scheduler, "euler") == 0;
+    resolved->given[FF_OPTION_SEED] = resolved->given[FF_OPTION_STEPS] = resolved->given[FF_OPTION_GUIDANCE] = true;
+    resolved->given[FF_OPTION_FLOW_SHIFT] = resolved->given[FF_OPTION_SCHEDULER] = true;
+    if (plan->guidance_scale > 1 && plan->negative_prompt) {
+        resolved->negative = plan->negative_prompt;
+        resolved->given[FF_OPTION_NEGATIVE] = true;
+    }
+    if (clip) {
+        resolved->frames = plan->frames;
+        resolved->fps = job->fps;
+        resolved->given[FF_OPTION_FRAMES] = resolved->given[FF_OPTION_FPS] = true;
+    }
+    if (job->options->command == FF_INPAINT_COMMAND) {
+        resolved->context = job->request.context;
+        resolved->strength = job->request.strength;
+        resolved->given[FF_OPTION_CONTEXT] = resolved->given[FF_OPTION_STRENGTH] = true;
+    }
+}
+
+ff_status ff_job_plan(ff_job *job, ff_error *error)
+{
+    ff_status status = ff_plan_request(job->model, &job->request, &job->plan, error);
+    if (status != FF_OK)
+        return status;
+    note_plan(job);
+    resolve(job);
+    return FF_OK;
+}

@@ -1,0 +1,42 @@
+// One use of the model by a command: the model, the pictures that go in, the request and what it comes to.
+#ifndef FF_JOB_H
+#define FF_JOB_H
+
+#include "model_folder.h"
+#include "options.h"
+#include "report.h"
+
+typedef struct ff_job {
+    const ff_options *options;             // as given
+    ff_report *report;
+    char folder[FF_LONGEST_PATH];          // of the model
+    ff_model *model;
+    ff_model_facts facts;
+    uint8_t model_hash[32];
+    ff_image image, last;                  // inputs, as far as the command has any
+    uint8_t *mask;
+    uint8_t input_hashes[FF_OPTIONS][32];  // of the given FF_KIND_INPUT options
+    ff_request request;
+
+    // after ff_job_plan
+    ff_plan plan;
+    double fps;
+    ff_options resolved;                   // options, with the model's defaults filled in
+} ff_job;
+
+// Opens the model and fills in what options alone say of the request. On failure there is nothing to close.
+ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_report *report, ff_error *error);
+void ff_job_close(ff_job *job);
+
+// Reads and hashes the picture that an option names; out belongs to the job (its image or last).
+ff_status ff_job_read_picture(ff_job *job, ff_option_id id, ff_image *out, ff_error *error);
+// Hashes the file that an option names.
+ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error);
+
+// Plans the request, notes what had to be rounded or cut, and resolves the options.
+ff_status ff_job_plan(ff_job *job, ff_error *error);
+
+// Says what the run would take.
+ff_status ff_job_estimate(ff_job *job, ff_error *error);
+
+#endif

@@ -1,0 +1,13 @@
+// Which model folder a run uses.
+#ifndef FF_MODEL_FOLDER_H
+#define FF_MODEL_FOLDER_H
+
+#include "firstframe.h"
+
+#define FF_LONGEST_PATH 4096
+
+// given (--model), else $FIRSTFRAME_MODEL, the installed share, golden/model here, golden/model beside the build folder.
+// FF_ERROR_INPUT: none of them holds a model_index.json.
+ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_error *error);
+
+#endif

@@ -1,0 +1,133 @@
+// The options of the command line. One table (option_table.c) says everything about each of them; parsing, help,
+// suggestions for unknown names, the record in the metadata, `again` and `--resume` are derived from it.
+#ifndef FF_OPTIONS_H
+#define FF_OPTIONS_H
+
+#include "firstframe.h"
+
+// Commands as bits, for "which commands take this option".
+enum {
+    FF_T2I = 1,
+    FF_INPAINT_COMMAND = 2,
+    FF_I2V = 4,
+    FF_T2V = 8,
+    FF_INSPECT = 16,
+    FF_AGAIN = 32,
+    FF_MAKES_STILLS = FF_T2I | FF_INPAINT_COMMAND,
+    FF_MAKES_CLIPS = FF_I2V | FF_T2V,
+    FF_MAKES = FF_MAKES_STILLS | FF_MAKES_CLIPS,
+    FF_EVERY_COMMAND = FF_MAKES | FF_INSPECT | FF_AGAIN,
+};
+
+typedef enum ff_option_id {
+    FF_OPTION_PROMPT, FF_OPTION_NEGATIVE, FF_OPTION_IMAGE, FF_OPTION_LAST, FF_OPTION_MASK, FF_OPTION_BOX,
+    FF_OPTION_CONTEXT, FF_OPTION_STRENGTH, FF_OPTION_KEEP_FIRST,
+    FF_OPTION_SIZE, FF_OPTION_WIDTH, FF_OPTION_HEIGHT, FF_OPTION_FIT, FF_OPTION_SECONDS, FF_OPTION_FRAMES,
+    FF_OPTION_FPS,
+    FF_OPTION_SEED, FF_OPTION_COUNT, FF_OPTION_STEPS, FF_OPTION_GUIDANCE, FF_OPTION_FLOW_SHIFT, FF_OPTION_SCHEDULER,
+    FF_OPTION_OUTPUT, FF_OPTION_QUALITY, FF_OPTION_LOSSLESS, FF_OPTION_NO_METADATA, FF_OPTION_JSON,
+    FF_OPTION_DUMP, FF_OPTION_DUMP_LEVEL, FF_OPTION_LOAD,
+    FF_OPTION_MODEL, FF_OPTION_THREADS, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_RESUME, FF_OPTION_QUIET,
+    FF_OPTION_VERBOSE, FF_OPTION_HELP,
+    FF_OPTIONS
+} ff_option_id;
+
+typedef enum ff_option_kind {
+    FF_KIND_FLAG,     // bool
+    FF_KIND_TEXT,     // const char *, may be empty
+    FF_KIND_INPUT,    // const char *: path of a file whose content matters; the record holds its SHA-256
+    FF_KIND_PATH,     // const char *
+    FF_KIND_COUNT,    // size_t
+    FF_KIND_NUMBER,   // double
+    FF_KIND_SEED,     // ff_seed
+    FF_KIND_SIZE,     // ff_size
+    FF_KIND_BOX,      // ff_box
+    FF_KIND_CHOICE,   // int: index into choices
+} ff_option_kind;
+
+// The headings of a command's help.
+typedef enum ff_option_group {
+    FF_GROUP_SUBJECT, FF_GROUP_SHAPE, FF_GROUP_SAMPLING, FF_GROUP_OUTPUT, FF_GROUP_TENSORS, FF_GROUP_RUNNING,
+    FF_GROUPS
+} ff_option_group;
+
+// What an option changes. Both are recorded in the metadata; FRAMES must also agree before a run is resumed.
+typedef enum ff_option_effect { FF_CHANGES_NOTHING, FF_CHANGES_FILE, FF_CHANGES_FRAMES } ff_option_effect;
+
+typedef struct ff_seed {
+    uint64_t value;
+    bool random;
+} ff_seed;
+typedef struct ff_size { size_t width, height; } ff_size;
+typedef struct ff_box { size_t x, y, width, height; } ff_box;
+
+typedef struct ff_option {
+    const char *name, *alias;      // without dashes; alias may be NULL
+    char letter;                   // 0: none
+    ff_option_kind kind;
+    ff_option_group group;
+    ff_option_effect effect;
+    unsigned commands;             // which take it
+    unsigned required;             // which cannot do without it
+    double minimum, maximum;       // of a COUNT or NUMBER, and of the sides of a SIZE
+    const char *choices[5];        // of a CHOICE; NULL after the last
+    size_t offset;                 // of the value in ff_options
+    const char *argument;          // what help calls the value; NULL for a flag
+    const char *help;
+    const char *foreign;           // what other programs call it, separated by spaces; letters with their dash
+} ff_option;
+
+extern const ff_option ff_option_table[FF_OPTIONS];
+
+// What `again` expects of a run: the result of an earlier one.
+typedef struct ff_expectation {
+    const char *source;            // the file that tells of it
+    const char *frames_sha256;
+    const char *model_sha256;
+} ff_expectation;
+
+// The values. What is not `given` means the model's or the library's default.
+typedef struct ff_options {
+    unsigned command;                // a command's bit
+    const char *operand;             // the argument that belongs to no option (inspect, again), or NULL
+    bool given[FF_OPTIONS];
+    const ff_expectation *expected;  // NULL but for `again`
+
+    const char *prompt, *negative, *image, *last, *mask, *output, *dump, *load, *model;
+    ff_box box;
+    ff_size size;                    // of --size, or -W and -H; 0: not given
+    ff_seed seed;
+    double context, strength, seconds, fps, guidance, flow_shift, quality;
+    size_t frames, count, steps, threads;
+    int fit, scheduler, dump_level, backend;
+    bool keep_first, lossless, no_metadata, estimate, resume, json, quiet, verbose, help;
+} ff_options;
+
+// Reads the arguments after the command's name; texts in *out point into arguments.
+// FF_ERROR_INPUT: an unknown option, a value that is not what was expected, options that exclude each other or, unless
+// there is --help, one that is missing.
+ff_status ff_options_parse(unsigned command, int count, char *const *arguments, ff_options *out, ff_error *error);
+
+// Reads one value as if it had been typed.
+ff_status ff_option_read(ff_options *values, ff_option_id id, const char *text, ff_error *error);
+// The value as it would be typed, so that ff_option_read gives it back. The caller frees it; NULL without memory.
+char *ff_option_print(const ff_options *values, ff_option_id id);
+
+// Plain decimal notation, all of the text, the same in every locale. False if it is anything else or does not fit.
+bool ff_read_whole(const char *text, size_t *out);
+bool ff_read_number(const char *text, double *out);
+// The shortest decimal that reads back as value. out: 32 bytes.
+void ff_print_number(double value, char *out);
+
+// ---- names ----
+
+// The option with this name or alias (`length` characters, no dashes); -1 if there is none.
+int ff_option_find(const char *name, size_t length);
+int ff_option_find_letter(char letter);
+// Fails with a sentence about an option that is not in the table, or not one of this command's: what other programs
+// mean by it, else the nearest name.
+ff_status ff_option_refuse(const char *typed, unsigned command, ff_error *error);
+// Single letters wrong, missing, extra or swapped between a and b; names longer than 63 count as far away.
+size_t ff_edit_distance(const char *a, const char *b);
+
+#endif

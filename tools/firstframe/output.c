@@ -1,0 +1,340 @@
+#include "output.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "codec_png.h"
+#include "codec_webp.h"
+#include "codec_y4m.h"
+#include "metadata.h"
+#include "system.h"
+
+#define PATH_ROOM 4096
+
+struct ff_output {
+    ff_output_kind kind;
+    ff_output_settings settings;
+    char *path;
+    bool to_stdout;
+    size_t added;          // frames so far
+    FILE *file;            // the temporary file being written, or stdout; NULL between numbered files
+    char **temporary;      // [temporaries], one per file that finish renames
+    size_t temporaries, room;
+    ff_webp_writer webp;
+};
+
+// ---- names ----
+
+static bool ends_in(const char *path, const char *ending)
+{
+    size_t length = strlen(path), ending_length = strlen(ending);
+    return length > ending_length && path[length - ending_length - 1] != '/'
+           && strcasecmp(path + length - ending_length, ending) == 0;
+}
+
+// A pattern's parts: what precedes %0Nd, N (0 for %d), and what follows. False unless it is just one of these.
+static bool split_pattern(const char *pattern, size_t *before, int *digits, const char **after)
+{
+    const char *percent = strchr(pattern, '%'), *next = percent + 1;
+    *before = (size_t)(percent - pattern);
+    *digits = 0;
+    if (next[0] == '0' && next[1] >= '1' && next[1] <= '9') {
+        *digits = next[1] - '0';
+        next += 2;
+    }
+    *after = next + 1;
+    return *next == 'd' && !strchr(*after, '%');
+}
+
+ff_status ff_output_recognise(const char *path, ff_output_kind *out, ff_error *error)
+{
+    size_t before;
+    int digits;
+    const char *after;
+
+    if (strcmp(path, "-") == 0 || ends_in(path, ".y4m")) {
+        *out = FF_OUTPUT_Y4M;
+    } else if (ends_in(path, ".webp")) {
+        *out = FF_OUTPUT_WEBP;
+    } else if (ends_in(path, ".png")) {
+        *out = strchr(path, '%') ? FF_OUTPUT_NUMBERED : FF_OUTPUT_PNG;
+        if (*out == FF_OUTPUT_NUMBERED && !split_pattern(path, &before, &digits, &after))
+            return ff_fail(error, FF_ERROR_INPUT,
+                           "%s: numbered files need exactly one %%d or %%0Nd in their name, as in f-%%03d.png", path);
+    } else {
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "%s: the output must end in .webp, .png (f-%%03d.png for every frame) or .y4m, or be - (stdout)",
+                       path);
+    }
+    return FF_OK;
+}
+
+// The name of file i, in name[PATH_ROOM].
+static ff_status name_file(const ff_output *output, size_t i, char *name, ff_error *error)
+{
+    int length = -1;
+    if (output->kind == FF_OUTPUT_NUMBERED) {
+        size_t before;
+        int digits;
+        const char *after;
+        if (split_pattern(output->path, &before, &digits, &after) && before < PATH_ROOM)
+            length = snprintf(name, PATH_ROOM, "%.*s%0*zu%s", (int)before, output->path, digits, i, after);
+    } else {
+        length = snprintf(name, PATH_ROOM, "%s", output->path);
+    }
+    if (length < 0 || length >= PATH_ROOM)
+        return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", output->path);
+    return FF_OK;
+}
+
+// ---- temporary files ----
+
+static bool is_folder(const char *path)
+{
+    FILE *file = fopen(path, "r+b");  // C's way to ask: a folder cannot be opened for writing
+    if (file)
+        fclose(file);
+    return !file && errno == EISDIR;
+}
+
+// Creates the temporary file for file i, i being the next one.
+static ff_status create_temporary(ff_output *output, size_t i, ff_error *error)
+{
+    char name[PATH_ROOM], temporary[PATH_ROOM];
+
+    if (i == output->room) {
+        size_t room = output->room ? 2 * output->room : 16, bytes;
+        char **larger = NULL;
+        if (ff_multiply_sizes(room, sizeof(*larger), &bytes))
+            larger = realloc(output->temporary, bytes);
+        if (!larger)
+            return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", output->path);
+        output->temporary = larger;
+        output->room = room;
+    }
+    ff_status status = name_file(output, i, name, error);
+    if (status != FF_OK)
+        return status;
+    if (is_folder(name))
+        return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: it is a folder", name);
+    status = ff_create_beside(name, temporary, sizeof(temporary), &output->file, error);
+    if (status != FF_OK)
+        return status;
+    output->temporary[i] = strdup(temporary);
+    if (!output->temporary[i]) {
+        fclose(output->file);
+        output->file = NULL;
+        ff_remove_file(temporary);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", output->path);
+    }
+    output->temporaries++;
+    return FF_OK;
+}
+
+// Closes the file being written, or flushes stdout; what the buffer still held may be what does not fit on the disk.
+static ff_status close_file(ff_output *output, ff_error *error)
+{
+    int failed = output->to_stdout ? fflush(output->file) : fclose(output->file);
+    int reason = errno;
+    output->file = NULL;
+    if (failed)
+        return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", output->path, strerror(reason));
+    return FF_OK;
+}
+
+// ---- frames ----
+
+static ff_status start_file(ff_output *output, ff_error *error)
+{
+    const ff_output_settings *settings = &output->settings;
+    ff_webp_settings webp = {settings->width, settings->height, settings->frames,
+                             settings->fps,   settings->lossless, settings->quality};
+    switch (output->kind) {
+    case FF_OUTPUT_WEBP:
+        return ff_webp_start(&output->webp, output->file, output->path, &webp, error);
+    case FF_OUTPUT_Y4M:
+        return ff_y4m_start(output->file, output->path, settings->width, settings->height, settings->fps, error);
+    default:
+        return FF_OK;
+    }
+}
+
+ff_status ff_output_open(const char *path, const ff_output_settings *settings, ff_output **out, ff_error *error)
+{
+    ff_output_kind kind;
+
+    *out = NULL;
+    ff_status status = ff_output_recognise(path, &kind, error);
+    if (status != FF_OK)
+        return status;
+    if (settings->frames == 0)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: no frames to write", path);
+    if (kind == FF_OUTPUT_PNG && settings->frames > 1)
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "%s: a PNG holds one frame, not %zu; name it f-%%03d.png for a file each, or .webp", path,
+                       settings->frames);
+    ff_output *output = calloc(1, sizeof(*output));
+    if (!output || !(output->path = strdup(path))) {
+        free(output);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    output->kind = kind;
+    output->settings = *settings;
+    output->to_stdout = strcmp(path, "-") == 0;
+    if (output->to_stdout)
+        output->file = stdout;
+    else
+        status = create_temporary(output, 0, error);
+    if (status == FF_OK)
+        status = start_file(output, error);
+    if (status != FF_OK) {
+        ff_output_abandon(output);
+        return status;
+    }
+    *out = output;
+    return FF_OK;
+}
+
+static ff_status add_png(ff_output *output, const ff_image *frame, ff_error *error)
+{
+    ff_status status = FF_OK;
+    if (!output->file)
+        status = create_temporary(output, output->added, error);
+    if (status == FF_OK)
+        status = ff_png_write(output->file, output->path, frame, error);
+    if (status == FF_OK)
+        status = close_file(output, error);
+    return status;
+}
+
+ff_status ff_output_add(ff_output *output, const ff_image *frame, ff_error *error)
+{
+    const ff_output_settings *settings = &output->settings;
+    ff_status status = FF_OK;
+
+    if (frame->width != settings->width || frame->height != settings->height)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: frame %zu is %zu x %zu pixels, the others %zu x %zu", output->path,
+                       output->added, frame->width, frame->height, settings->width, settings->height);
+    if (output->added == settings->frames)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: more than the %zu frames announced", output->path,
+                       settings->frames);
+    switch (output->kind) {
+    case FF_OUTPUT_WEBP:
+        status = ff_webp_add(&output->webp, frame, error);
+        break;
+    case FF_OUTPUT_Y4M:
+        status = ff_y4m_add(output->file, output->path, frame, error);
+        break;
+    case FF_OUTPUT_PNG:
+    case FF_OUTPUT_NUMBERED:
+        status = add_png(output, frame, error);
+        break;
+    }
+    output->added += status == FF_OK;
+    return status;
+}
+
+// ---- the end ----
+
+static ff_status append_texts(ff_output *output, const char *metadata, ff_error *error)
+{
+    ff_status status = FF_OK;
+    for (size_t i = 0; i < output->temporaries && status == FF_OK; i++) {
+        output->file = fopen(output->temporary[i], "r+b");
+        if (!output->file)
+            return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", output->path, strerror(errno));
+        status = ff_png_append_text(output->file, output->path, FF_METADATA_KEYWORD, metadata, error);
+        if (status == FF_OK)
+            status = close_file(output, error);
+    }
+    return status;
+}
+
+static ff_status complete_files(ff_output *output, const char *metadata, ff_error *error)
+{
+    char *xmp = NULL;
+    ff_status status = FF_OK;
+
+    switch (output->kind) {
+    case FF_OUTPUT_WEBP:
+        if (metadata)
+            status = ff_metadata_write_xmp(metadata, &xmp, error);
+        if (status == FF_OK)
+            status = ff_webp_finish(&output->webp, xmp, error);
+        free(xmp);
+        break;
+    case FF_OUTPUT_PNG:
+    case FF_OUTPUT_NUMBERED:
+        if (metadata)
+            status = append_texts(output, metadata, error);
+        break;
+    case FF_OUTPUT_Y4M:
+        break;
+    }
+    if (status == FF_OK && output->file)
+        status = close_file(output, error);
+    return status;
+}
+
+ff_status ff_output_finish(ff_output *output, const char *metadata, ff_error *error)
+{
+    ff_status status = FF_OK;
+
+    if (output->added != output->settings.frames)
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: %zu frames came instead of %zu", output->path, output->added,
+                         output->settings.frames);
+    else
+        status = complete_files(output, metadata, error);
+    for (size_t i = 0; i < output->temporaries && status == FF_OK; i++) {
+        char name[PATH_ROOM];
+        status = name_file(output, i, name, error);
+        if (status == FF_OK)
+            status = ff_rename_over(output->temporary[i], name, error);
+        if (status == FF_OK) {
+            free(output->temporary[i]);
+            output->temporary[i] = NULL;
+        }
+    }
+    ff_output_abandon(output);
+    return status;
+}
+
+void ff_output_abandon(ff_output *output)
+{
+    if (!output)
+        return;
+    if (output->file && !output->to_stdout)
+        fclose(output->file);
+    for (size_t i = 0; i < output->temporaries; i++) {
+        if (output->temporary[i])
+            ff_remove_file(output->temporary[i]);
+        free(output->temporary[i]);
+    }
+    free(output->temporary);
+    free(output->path);
+    free(output);
+}
+
+ff_status ff_output_still(const char *path, const ff_image *image, const char *metadata, ff_error *error)
+{
+    ff_output_settings settings = {.width = image->width, .height = image->height, .frames = 1, .lossless = true};
+    ff_output *output;
+    ff_output_kind kind;
+
+    ff_status status = ff_output_recognise(path, &kind, error);
+    if (status == FF_OK && kind != FF_OUTPUT_PNG && kind != FF_OUTPUT_WEBP)
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: one picture must end in .png or .webp", path);
+    if (status == FF_OK)
+        status = ff_output_open(path, &settings, &output, error);
+    if (status != FF_OK)
+        return status;
+    status = ff_output_add(output, image, error);
+    if (status != FF_OK) {
+        ff_output_abandon(output);
+        return status;
+    }
+    return ff_output_finish(output, metadata, error);
+}

@@ -1,0 +1,116 @@
+#include "pictures.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec_jpeg.h"
+#include "codec_png.h"
+#include "codec_webp.h"
+#include "tensor.h"
+
+#define WHITE 255
+#define BLACK 0
+
+ff_status ff_picture_load(const char *path, uint8_t **bytes, size_t *size, ff_error *error)
+{
+    size_t capacity = 1 << 16, held = 0, count;
+    uint8_t *buffer = NULL;
+    ff_status status = FF_OK;
+
+    *bytes = NULL;
+    *size = 0;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: cannot be read: %s", path, strerror(errno));
+    do {
+        if (!buffer || held == capacity) {
+            uint8_t *larger = capacity <= SIZE_MAX / 2 ? realloc(buffer, 2 * capacity) : NULL;
+            if (!larger) {
+                status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory reading it", path);
+                goto done;
+            }
+            buffer = larger;
+            capacity *= 2;
+        }
+        count = fread(buffer + held, 1, capacity - held, file);
+        held += count;
+    } while (count > 0);
+    if (ferror(file)) {
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: cannot be read: %s", path, strerror(errno));
+        goto done;
+    }
+    *bytes = buffer;
+    *size = held;
+    buffer = NULL;
+done:
+    free(buffer);
+    fclose(file);
+    return status;
+}
+
+ff_status ff_picture_decode(const void *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
+                            ff_error *error)
+{
+    *out = (ff_image){0};
+    if (size == 0)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: the file is empty", name);
+    if (ff_png_recognise(bytes, size))
+        return ff_png_read(bytes, size, name, background, out, error);
+    if (ff_jpeg_recognise(bytes, size))
+        return ff_jpeg_read(bytes, size, name, out, error);
+    if (ff_webp_recognise(bytes, size))
+        return ff_webp_read(bytes, size, name, background, out, error);
+    return ff_fail(error, FF_ERROR_INPUT, "%s: neither a PNG nor a JPEG nor a WebP picture", name);
+}
+
+static ff_status read_over(const char *path, uint8_t background, ff_image *out, ff_error *error)
+{
+    uint8_t *bytes;
+    size_t size;
+
+    *out = (ff_image){0};
+    ff_status status = ff_picture_load(path, &bytes, &size, error);
+    if (status != FF_OK)
+        return status;
+    status = ff_picture_decode(bytes, size, path, background, out, error);
+    free(bytes);
+    return status;
+}
+
+ff_status ff_picture_read(const char *path, ff_image *out, ff_error *error)
+{
+    return read_over(path, WHITE, out, error);
+}
+
+ff_status ff_picture_read_mask(const char *path, size_t width, size_t height, uint8_t **out, ff_error *error)
+{
+    ff_image mask;
+
+    *out = NULL;
+    ff_status status = read_over(path, BLACK, &mask, error);
+    if (status != FF_OK)
+        return status;
+    if (mask.width != width || mask.height != height) {
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: the mask is %zu x %zu pixels, the picture %zu x %zu", path,
+                         mask.width, mask.height, width, height);
+        ff_picture_free(&mask);
+        return status;
+    }
+    for (size_t i = 0; i < width * height; i++) {
+        const uint8_t *pixel = mask.rgb + 3 * i;
+        // 0.299, 0.587 and 0.114 in 16 bits; they sum to 1
+        mask.rgb[i] = (uint8_t)((19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + 32768u) >> 16);
+    }
+    *out = mask.rgb;
+    return FF_OK;
+}
+
+void ff_picture_free(ff_image *image)
+{
+    if (!image)
+        return;
+    free(image->rgb);
+    *image = (ff_image){0};
+}

@@ -1,0 +1,275 @@
+#include "run.h"
+#include "host.h"
+#include "output.h"
+#include "progress.h"
+#include "record.h"
+#include "resume.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LONG_RUN_SECONDS 3.0   // from there on the state is kept after each step
+
+typedef struct run {
+    ff_job *job;
+    uint64_t seed;
+    const char *path;
+    char title[32];
+    cJSON *record;
+    char *record_text;     // without what is only known at the end
+    char *state_path;      // NULL: no state is kept
+    uint8_t *state;        // to go on from
+    size_t state_size;
+    bool state_kept, state_failed;
+    size_t steps;          // since this run began
+    double begun;
+    ff_display display;
+    ff_output *output;
+    ff_image *still;
+} run;
+
+cJSON *ff_run_record(const ff_job *job, uint64_t seed)
+{
+    ff_options options = job->resolved;
+    options.seed = (ff_seed){.value = seed};
+    return ff_record_create(&options, job->input_hashes, job->model_hash);
+}
+
+// ---- callbacks ----
+
+static bool on_progress(void *user, const ff_progress *progress)
+{
+    run *one = user;
+    ff_display_show(&one->display, progress);
+    return ff_host_interrupted();
+}
+
+static ff_status on_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
+{
+    run *one = user;
+    if (one->still && index == 0) {
+        size_t bytes = 3 * rgb->width * rgb->height;
+        *one->still = (ff_image){rgb->width, rgb->height, malloc(bytes)};
+        if (!one->still->rgb)
+            return ff_fail(error, FF_ERROR_MEMORY, "no memory for the contact sheet");
+        memcpy(one->still->rgb, rgb->rgb, bytes);
+    }
+    return one->output ? ff_output_add(one->output, rgb, error) : FF_OK;
+}
+
+// Keeps the state of a run that takes long or is about to be interrupted. That it cannot be written ends no run.
+static ff_status on_state(void *user, const void *bytes, size_t size, ff_error *error)
+{
+    run *one = user;
+    ff_error trouble;
+    (void)error;
+    one->steps++;
+    double expected = (ff_host_seconds() - one->begun) * (double)one->job->plan.steps / (double)one->steps;
+    if (one->state_failed || (expected < LONG_RUN_SECONDS && !ff_host_interrupted()))
+        return FF_OK;
+    if (ff_state_write(one->state_path, one->record_text, bytes, size, &trouble) == FF_OK) {
+        one->state_kept = true;
+        return FF_OK;
+    }
+    one->state_failed = true;
+    ff_display_clear(&one->display);
+    ff_report_note(one->job->report, "%s; the run goes on, but could not be resumed", trouble.message);
+    return FF_OK;
+}
+
+// ---- beginning and end ----
+
+static ff_status prepare(run *one, ff_error *error)
+{
+    const ff_options *options = one->job->options;
+    bool keeps_state = one->path && strcmp(one->path, "-") != 0 && !options->dump;
+    one->record = ff_run_record(one->job, one->seed);
+    one->record_text = one->record ? cJSON_PrintUnformatted(one->record) : NULL;
+    if (keeps_state)
+        one->state_path = ff_state_path(one->path);
+    if (!one->record_text || (keeps_state && !one->state_path))
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for the record of the run");
+    if (!one->state_path || !options->resume) {
+        if (one->state_path && ff_host_exists(one->state_path))
+            ff_report_note(one->job->report, "%s is left from an interrupted run; this one starts over", one->state_path);
+        return FF_OK;
+    }
+    if (options->count > 1 && !ff_host_exists(one->state_path))
+        return FF_OK;
+    ff_status status = ff_state_read(one->state_path, one->record, &one->state, &one->state_size, error);
+    one->state_kept = status == FF_OK;
+    return status;
+}
+
+static ff_status open_output(run *one, ff_error *error)
+{
+    const ff_job *job = one->job;
+    const ff_output_settings settings = {
+        .width = job->plan.width, .height = job->plan.height, .frames = job->plan.frames, .fps = job->fps,
+        .lossless = job->options->lossless, .quality = job->options->quality,
+    };
+    return one->path ? ff_output_open(one->path, &settings, &one->output, error) : FF_OK;
+}
+
+// For `again`: the frames must be those that were made before.
+static ff_status check_frames(const run *one, const char *hash, ff_error *error)
+{
+    const ff_expectation *expected = one->job->options->expected;
+    bool same = expected && strcmp(expected->frames_sha256, hash) == 0;
+    if (!expected)
+        return FF_OK;
+    cJSON_AddBoolToObject(one->job->report->object, "identical", same);
+    if (same)
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_IO, "%s cannot be made again: its frames_sha256 is %.12s, now it is %.12s%s%s",
+                   expected->source, expected->frames_sha256, hash, one->path ? "; the new frames are in " : "",
+                   one->path ? one->path : "");
+}
+
+static ff_status finish_output(run *one, const ff_result *result, ff_error *error)
+{
+    char *metadata = NULL;
+    ff_output *output = one->output;
+    ff_record_complete(one->record, &one->job->plan, one->job->fps, result->frames_sha256);
+    if (!output)
+        return FF_OK;
+    if (!one->job->options->no_metadata && !(metadata = cJSON_PrintUnformatted(one->record)))
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: no memory for its metadata", one->path);
+    one->output = NULL;
+    ff_status status = ff_output_finish(output, metadata, error);
+    cJSON_free(metadata);
+    if (status == FF_OK && one->state_path)
+        ff_host_remove_file(one->state_path);
+    return status;
+}
+
+// ---- reports ----
+
+static cJSON *report_output(ff_job *job, const char *path, uint64_t seed, const char *hash)
+{
+    cJSON *object = job->report->object, *outputs = cJSON_GetObjectItem(object, "outputs");
+    cJSON *output = cJSON_CreateObject();
+    if (!outputs)
+        outputs = cJSON_AddArrayToObject(object, "outputs");
+    if (path)
+        ff_json_text(output, "path", path);
+    ff_json_whole(output, "seed", seed);
+    if (hash)
+        cJSON_AddStringToObject(output, "frames_sha256", hash);
+    cJSON_AddItemToArray(outputs, output);
+    return output;
+}
+
+static void report_plan(ff_job *job)
+{
+    cJSON *object = job->report->object;
+    const ff_plan *plan = &job->plan;
+    if (cJSON_GetObjectItem(object, "width"))
+        return;
+    ff_json_whole(object, "width", plan->width);
+    ff_json_whole(object, "height", plan->height);
+    ff_json_whole(object, "frames", plan->frames);
+    if (plan->frames > 1)
+        ff_json_number(object, "fps", job->fps);
+    ff_json_whole(object, "steps", plan->steps);
+    ff_json_number(object, "guidance", plan->guidance_scale);
+    ff_json_number(object, "flow_shift", plan->flow_shift);
+    cJSON_AddStringToObject(object, "scheduler", plan->scheduler);
+    ff_json_hash(object, "model_sha256", job->model_hash);
+}
+
+static void report_run(run *one, const ff_result *result, const char *hash, bool several)
+{
+    ff_job *job = one->job;
+    cJSON *object = job->report->object, *output, *seconds;
+    double total = ff_host_seconds() - one->begun;
+    char clip[96] = "";
+    report_plan(job);
+    output = report_output(job, one->path, one->seed, hash);
+    seconds = cJSON_AddObjectToObject(output, "seconds");
+    ff_json_number(seconds, "text", result->seconds_text);
+    ff_json_number(seconds, "encode", result->seconds_encode);
+    ff_json_number(seconds, "denoise", result->seconds_denoise);
+    ff_json_number(seconds, "decode", result->seconds_decode);
+    ff_json_number(seconds, "total", floor(1000 * total + 0.5) / 1000);
+    ff_json_whole(output, "scratch_bytes", result->peak_memory_bytes);
+    cJSON_DeleteItemFromObject(object, "peak_memory_bytes");
+    ff_json_whole(object, "peak_memory_bytes", ff_host_peak_memory());
+    if (!several) {
+        if (one->path)
+            ff_json_text(object, "output", one->path);
+        ff_json_whole(object, "seed", one->seed);
+        cJSON_AddStringToObject(object, "frames_sha256", hash);
+    }
+    if (several && !job->report->verbose)
+        return;
+    if (job->plan.frames > 1)
+        snprintf(clip, sizeof clip, "%zu frames, %.3f s at %g fps, ", job->plan.frames,
+                 (double)job->plan.frames / job->fps, job->fps);
+    ff_report_line(job->report, "%s: %s%zux%zu, seed %llu, made in %.1f s, frames_sha256 %.12s",
+                   one->path ? one->path : "not written", clip, job->plan.width, job->plan.height,
+                   (unsigned long long)one->seed, total, hash);
+}
+
+void ff_run_report_kept(ff_job *job, const char *path, uint64_t seed, const cJSON *record)
+{
+    cJSON *output = report_output(job, path, seed, ff_record_text(record, "frames_sha256"));
+    cJSON_AddTrueToObject(output, "kept");
+    if (job->report->verbose)
+        ff_report_line(job->report, "%s: kept", path);
+}
+
+static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
+{
+    if (status == FF_CANCELLED && one->state_kept)
+        return ff_fail(error, status, "interrupted; %s keeps what was done, and the same command with --resume goes on "
+                       "from there", one->state_path);
+    if (status == FF_CANCELLED)
+        return ff_fail(error, status, "interrupted; nothing was written");
+    if (one->state_kept)
+        ff_report_note(one->job->report, "%s keeps what was done; --resume goes on from there", one->state_path);
+    return status;
+}
+
+ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several, ff_image *still, ff_error *error)
+{
+    run one = {.job = job, .seed = seed, .path = path, .still = still, .begun = ff_host_seconds()};
+    ff_request request = job->request;
+    ff_result result;
+    char hash[65];
+    ff_status status = prepare(&one, error);
+    if (status == FF_OK)
+        status = open_output(&one, error);
+    if (status == FF_OK) {
+        if (several)
+            snprintf(one.title, sizeof one.title, "seed %llu", (unsigned long long)seed);
+        ff_display_start(&one.display, &job->plan, several ? one.title : NULL, job->report->quiet,
+                         job->report->verbose);
+        request.seed = seed;
+        request.user = &one;
+        request.progress = on_progress;
+        request.frame = on_frame;
+        request.state = one.state_path ? on_state : NULL;
+        request.resume_state = one.state;
+        request.resume_size = one.state_size;
+        status = ff_run(job->model, &request, &result, error);
+        ff_display_clear(&one.display);
+        if (status == FF_OK)
+            status = finish_output(&one, &result, error);
+        if (status != FF_OK)
+            status = explain_stop(&one, status, error);
+    }
+    if (status == FF_OK) {
+        ff_print_hash(result.frames_sha256, hash);
+        report_run(&one, &result, hash, several);
+        status = check_frames(&one, hash, error);
+    }
+    ff_output_abandon(one.output);
+    free(one.state);
+    free(one.state_path);
+    cJSON_free(one.record_text);
+    cJSON_Delete(one.record);
+    return status;
+}
