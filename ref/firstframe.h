@@ -111,8 +111,8 @@ typedef struct ff_plan {
     const char *negative_prompt;
     double fps;                    // the model's
     bool size_rounded, frames_rounded;
-    size_t prompt_tokens;          // of the cleaned prompt with </s>; what exceeds most_prompt_tokens is cut off
-    size_t most_prompt_tokens;
+    size_t prompt_tokens;          // that the model reads of the cleaned prompt, with </s>
+    bool prompt_cut;               // there were more
     double cropped;                // part of the still's area that the fit leaves out, 0 to 1
     size_t crop_x, crop_y, crop_width, crop_height;  // inpaint: the crop in the picture
     double gflop_text, gflop_encode, gflop_denoise, gflop_decode;  // multiply-adds count two

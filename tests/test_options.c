@@ -39,9 +39,10 @@ static void every_kind_of_value_is_read(void **state)
     ff_options options;
     ff_error error = {0};
     (void)state;
-    assert_ok(parse(FF_I2V, &options, &error, ARGUMENTS("-i", "a.png", "--prompt=turn = left", "-o", "-", "--size", "640x352",
-                    "-s", "18446744073709551615", "--guidance", "4.5", "--steps=7", "--scheduler", "euler",
-                    "--keep-first")), &error);
+    assert_ok(parse(FF_COMMAND_I2V, &options, &error,
+                    ARGUMENTS("-i", "a.png", "--prompt=turn = left", "-o", "-", "--size", "640x352", "-s",
+                              "18446744073709551615", "--guidance", "4.5", "--steps=7", "--scheduler", "euler",
+                              "--keep-first")), &error);
     assert_string_equal(options.image, "a.png");
     assert_string_equal(options.prompt, "turn = left");
     assert_string_equal(options.output, "-");
@@ -54,8 +55,8 @@ static void every_kind_of_value_is_read(void **state)
     assert_true(options.keep_first && !options.lossless);
     assert_true(isnan(options.flow_shift) && !options.given[FF_OPTION_FLOW_SHIFT]);
 
-    assert_ok(parse(FF_INPAINT_COMMAND, &options, &error, ARGUMENTS("-i", "a.png", "-p", "", "--box", "1,2,30,40", "-s", "-1",
-                    "-o", "b.png")), &error);
+    assert_ok(parse(FF_COMMAND_INPAINT, &options, &error, ARGUMENTS("-i", "a.png", "-p", "", "--box", "1,2,30,40", "-s",
+                    "-1", "-o", "b.png")), &error);
     assert_true(options.seed.random);
     assert_string_equal(options.prompt, "");
     assert_int_equal(options.box.x, 1);
@@ -67,14 +68,15 @@ static void width_and_height_are_a_size(void **state)
     ff_options options;
     ff_error error = {0};
     (void)state;
-    assert_ok(parse(FF_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "-W", "64", "-H", "32")), &error);
+    assert_ok(parse(FF_COMMAND_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "-W", "64", "-H", "32")), &error);
     assert_int_equal(options.size.width, 64);
     assert_int_equal(options.size.height, 32);
-    assert_ok(parse(FF_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "--size=96x80")), &error);
+    assert_ok(parse(FF_COMMAND_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "--size=96x80")), &error);
     assert_true(options.given[FF_OPTION_WIDTH] && options.given[FF_OPTION_HEIGHT]);
-    assert_ok(parse(FF_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "-W", "64")), &error);
+    assert_ok(parse(FF_COMMAND_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "-W", "64")), &error);
     assert_int_equal(options.size.height, 0);
-    assert_refused(FF_T2I, "exclude each other", ARGUMENTS("-p", "x", "-o", "y", "-W", "64", "--size", "64x64"));
+    assert_refused(FF_COMMAND_T2I, "exclude each other",
+                   ARGUMENTS("-p", "x", "-o", "y", "-W", "64", "--size", "64x64"));
 }
 
 static void the_last_of_a_repeated_option_counts(void **state)
@@ -82,7 +84,8 @@ static void the_last_of_a_repeated_option_counts(void **state)
     ff_options options;
     ff_error error = {0};
     (void)state;
-    assert_ok(parse(FF_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "--steps", "3", "--steps", "5")), &error);
+    assert_ok(parse(FF_COMMAND_T2I, &options, &error,
+                    ARGUMENTS("-p", "x", "-o", "y", "--steps", "3", "--steps", "5")), &error);
     assert_int_equal(options.steps, 5);
 }
 
@@ -91,7 +94,7 @@ static void two_dashes_end_the_options(void **state)
     ff_options options;
     ff_error error = {0};
     (void)state;
-    assert_ok(parse(FF_INSPECT, &options, &error, ARGUMENTS("--json", "--", "--odd-name.png")), &error);
+    assert_ok(parse(FF_COMMAND_INSPECT, &options, &error, ARGUMENTS("--json", "--", "--odd-name.png")), &error);
     assert_true(options.json);
     assert_string_equal(options.operand, "--odd-name.png");
 }
@@ -100,41 +103,42 @@ static void values_that_are_not_what_was_expected_are_refused(void **state)
 {
     static const char *const whole[] = {"", "12x", "1e999", "1e2", "-5", "+5", "0", "1.5", " 5", "5 ", "0x10",
                                         "99999999999999999999", "1001", "five"};
-    static const char *const number[] = {"", "1e999", "-1", "nan", "inf", "5x", ".", "1e", "1,5", "0x1p3", " 1", "1 ", "101"};
+    static const char *const number[] = {"", "1e999", "-1", "nan", "inf", "5x", ".", "1e", "1,5", "0x1p3", " 1", "1 ",
+                                         "101"};
     static const char *const size[] = {"", "0x0", "0", "128", "x128", "128x", "128x128x", "128X128", "-1x5", "12x12x1",
                                        "1000000000x1000000000", "64x1e3", "64 x 64"};
     static const char *const box[] = {"", "1,2,3", "1,2,3,4,5", "1,2,0,4", "-1,2,3,4", "1, 2,3,4"};
     static const char *const seed[] = {"", "-2", "18446744073709551616", "1.0", "abc", "--1"};
     (void)state;
     for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
-        assert_refused(FF_T2I, "expected a whole number from 1 to 1000, found", ARGUMENTS("--steps", whole[i]));
+        assert_refused(FF_COMMAND_T2I, "expected a whole number from 1 to 1000, found", ARGUMENTS("--steps", whole[i]));
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
-        assert_refused(FF_T2I, "expected a number from 0 to 100, found", ARGUMENTS("--guidance", number[i]));
+        assert_refused(FF_COMMAND_T2I, "expected a number from 0 to 100, found", ARGUMENTS("--guidance", number[i]));
     for (size_t i = 0; i < sizeof size / sizeof size[0]; i++)
-        assert_refused(FF_T2I, "expected WIDTHxHEIGHT in pixels", ARGUMENTS("--size", size[i]));
+        assert_refused(FF_COMMAND_T2I, "expected WIDTHxHEIGHT in pixels", ARGUMENTS("--size", size[i]));
     for (size_t i = 0; i < sizeof box / sizeof box[0]; i++)
-        assert_refused(FF_INPAINT_COMMAND, "expected X,Y,WIDTH,HEIGHT in pixels", ARGUMENTS("--box", box[i]));
+        assert_refused(FF_COMMAND_INPAINT, "expected X,Y,WIDTH,HEIGHT in pixels", ARGUMENTS("--box", box[i]));
     for (size_t i = 0; i < sizeof seed / sizeof seed[0]; i++)
-        assert_refused(FF_T2I, "or -1 for a random one", ARGUMENTS("--seed", seed[i]));
-    assert_refused(FF_T2I, "expected unipc or euler, found \"ddim\"", ARGUMENTS("--scheduler", "ddim"));
-    assert_refused(FF_I2V, "expected cover, stretch, crop or pad", ARGUMENTS("--fit", "zoom"));
-    assert_refused(FF_T2I, "expected no value, found \"no\"", ARGUMENTS("--lossless=no"));
-    assert_refused(FF_T2I, "expected a path", ARGUMENTS("-o", ""));
+        assert_refused(FF_COMMAND_T2I, "or -1 for a random one", ARGUMENTS("--seed", seed[i]));
+    assert_refused(FF_COMMAND_T2I, "expected unipc or euler, found \"ddim\"", ARGUMENTS("--scheduler", "ddim"));
+    assert_refused(FF_COMMAND_I2V, "expected cover, stretch, crop or pad", ARGUMENTS("--fit", "zoom"));
+    assert_refused(FF_COMMAND_T2I, "expected no value, found \"no\"", ARGUMENTS("--lossless=no"));
+    assert_refused(FF_COMMAND_T2I, "expected a path", ARGUMENTS("-o", ""));
 }
 
 static void what_is_missing_or_does_not_go_together_is_refused(void **state)
 {
     (void)state;
-    assert_refused(FF_T2I, "-p/--prompt TEXT is missing", ARGUMENTS("-o", "x"));
-    assert_refused(FF_T2I, "-o/--output PATH is missing", ARGUMENTS("-p", "x"));
-    assert_refused(FF_I2V, "-i/--image FILE is missing", ARGUMENTS("-p", "x", "-o", "y.webp"));
-    assert_refused(FF_INPAINT_COMMAND, "--mask FILE or --box", ARGUMENTS("-p", "x", "-i", "a.png", "-o", "y.png"));
-    assert_refused(FF_T2V, "--seconds and --frames exclude each other",
+    assert_refused(FF_COMMAND_T2I, "-p/--prompt TEXT is missing", ARGUMENTS("-o", "x"));
+    assert_refused(FF_COMMAND_T2I, "-o/--output PATH is missing", ARGUMENTS("-p", "x"));
+    assert_refused(FF_COMMAND_I2V, "-i/--image FILE is missing", ARGUMENTS("-p", "x", "-o", "y.webp"));
+    assert_refused(FF_COMMAND_INPAINT, "--mask FILE or --box", ARGUMENTS("-p", "x", "-i", "a.png", "-o", "y.png"));
+    assert_refused(FF_COMMAND_T2V, "--seconds and --frames exclude each other",
                    ARGUMENTS("-p", "x", "-o", "y.webp", "--frames", "5", "--seconds", "1"));
-    assert_refused(FF_T2I, "\"fox\" belongs to no option", ARGUMENTS("-p", "red", "fox"));
-    assert_refused(FF_T2I, "needs a value, found the option --steps", ARGUMENTS("-p", "--steps", "3"));
-    assert_refused(FF_T2I, "-p needs a value", ARGUMENTS("-p"));
-    assert_refused(FF_INSPECT, "expected one file", ARGUMENTS("a", "b"));
+    assert_refused(FF_COMMAND_T2I, "\"fox\" belongs to no option", ARGUMENTS("-p", "red", "fox"));
+    assert_refused(FF_COMMAND_T2I, "needs a value, found the option --steps", ARGUMENTS("-p", "--steps", "3"));
+    assert_refused(FF_COMMAND_T2I, "-p needs a value", ARGUMENTS("-p"));
+    assert_refused(FF_COMMAND_INSPECT, "expected one file", ARGUMENTS("a", "b"));
 }
 
 // Spellings from stable-diffusion.cpp's sd-cli, diffusers' pipelines and Wan's own generate.py.
@@ -155,23 +159,24 @@ static void what_other_programs_call_it_is_known(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char sentence[64];
         snprintf(sentence, sizeof sentence, "here it is called %s ", names[i].here);
-        assert_refused(FF_I2V, sentence, ARGUMENTS(names[i].typed, "1"));
+        assert_refused(FF_COMMAND_I2V, sentence, ARGUMENTS(names[i].typed, "1"));
     }
-    assert_refused(FF_T2I, "here it is called --count", ARGUMENTS("-b", "2"));
-    assert_refused(FF_INPAINT_COMMAND, "here it is called --mask", ARGUMENTS("--mask_image", "m.png"));
-    assert_refused(FF_T2I, "ControlNet is not in this version", ARGUMENTS("--control-net", "c"));
+    assert_refused(FF_COMMAND_T2I, "here it is called --count", ARGUMENTS("-b", "2"));
+    assert_refused(FF_COMMAND_INPAINT, "here it is called --mask", ARGUMENTS("--mask_image", "m.png"));
+    assert_refused(FF_COMMAND_T2I, "ControlNet is not in this version", ARGUMENTS("--control-net", "c"));
 }
 
 static void a_misspelt_option_names_the_nearest(void **state)
 {
     (void)state;
-    assert_refused(FF_T2I, "did you mean --steps N?", ARGUMENTS("--stesp", "3"));
-    assert_refused(FF_T2I, "did you mean --prompt TEXT?", ARGUMENTS("--promt", "x"));
-    assert_refused(FF_T2I, "did you mean --steps N?", ARGUMENTS("-steps", "5"));
-    assert_refused(FF_I2V, "did you mean --keep-first?", ARGUMENTS("--keepfirst"));
-    assert_refused(FF_T2I, "did you mean -n 10?", ARGUMENTS("-n10"));
-    assert_refused(FF_T2I, "--help lists those there are", ARGUMENTS("--xyzzyplugh"));
-    assert_refused(FF_T2I, "--mask is an option of inpaint and again, not of t2i", ARGUMENTS("--mask", "m.png"));
+    assert_refused(FF_COMMAND_T2I, "did you mean --steps N?", ARGUMENTS("--stesp", "3"));
+    assert_refused(FF_COMMAND_T2I, "did you mean --prompt TEXT?", ARGUMENTS("--promt", "x"));
+    assert_refused(FF_COMMAND_T2I, "did you mean --steps N?", ARGUMENTS("-steps", "5"));
+    assert_refused(FF_COMMAND_I2V, "did you mean --keep-first?", ARGUMENTS("--keepfirst"));
+    assert_refused(FF_COMMAND_T2I, "did you mean -n 10?", ARGUMENTS("-n10"));
+    assert_refused(FF_COMMAND_T2I, "--help lists those there are", ARGUMENTS("--xyzzyplugh"));
+    assert_refused(FF_COMMAND_T2I, "--mask is an option of inpaint and again, not of t2i",
+                   ARGUMENTS("--mask", "m.png"));
 }
 
 // Optimal string alignment distances, by hand.
@@ -235,8 +240,9 @@ static void a_printed_value_reads_back(void **state)
         ff_option_id id;
         const char *text;
     } values[] = {
-        {FF_OPTION_PROMPT, "a \"fox\" = \xC3\xA9"}, {FF_OPTION_SEED, "18446744073709551615"}, {FF_OPTION_SIZE, "640x352"},
-        {FF_OPTION_BOX, "0,1,2,3"}, {FF_OPTION_SCHEDULER, "euler"}, {FF_OPTION_FIT, "pad"}, {FF_OPTION_STEPS, "1000"},
+        {FF_OPTION_PROMPT, "a \"fox\" = \xC3\xA9"}, {FF_OPTION_SEED, "18446744073709551615"},
+        {FF_OPTION_SIZE, "640x352"}, {FF_OPTION_BOX, "0,1,2,3"}, {FF_OPTION_SCHEDULER, "euler"},
+        {FF_OPTION_FIT, "pad"}, {FF_OPTION_STEPS, "1000"},
         {FF_OPTION_GUIDANCE, "0.1"}, {FF_OPTION_FLOW_SHIFT, "100"}, {FF_OPTION_STRENGTH, "0.30000000000000004"},
         {FF_OPTION_KEEP_FIRST, ""}, {FF_OPTION_IMAGE, "x/y.png"},
     };

@@ -43,7 +43,7 @@ static cJSON *record_of(const char *const *arguments)
     ff_error error = {0};
     for (; arguments[count]; count++)
         list[count] = (char *)arguments[count];
-    assert_ok(ff_options_parse(FF_I2V, count, list, &options, &error), &error);
+    assert_ok(ff_options_parse(FF_COMMAND_I2V, count, list, &options, &error), &error);
     cJSON *record = ff_record_create(&options, hashes, model);
     assert_non_null(record);
     return record;
@@ -54,7 +54,8 @@ static cJSON *record_of(const char *const *arguments)
 static void records_differ_only_in_what_changes_frames(void **state)
 {
     char why[320];
-    cJSON *one = RECORD("--steps", "20", "-s", "5"), *same = RECORD("-s", "5", "--steps=20", "--quality", "30", "-t", "2");
+    cJSON *one = RECORD("--steps", "20", "-s", "5");
+    cJSON *same = RECORD("-s", "5", "--steps=20", "--quality", "30", "-t", "2");
     cJSON *steps = RECORD("--steps", "30", "-s", "5"), *flag = RECORD("--steps", "20", "-s", "5", "--keep-first");
     (void)state;
     assert_false(ff_record_differs(one, same, why, sizeof why));

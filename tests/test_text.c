@@ -110,6 +110,7 @@ static void ids_of_a_large_vocabulary_are_those_of_transformers(void **state)
     if (!folder) {
         print_message("skipped: FF_LARGE_TOKENIZER does not name a folder that tools/golden/text.py --large wrote\n");
         skip();
+        return;
     }
     snprintf(path, sizeof path, "%s/strings.safetensors", folder);
     assert_ok(ff_weights_open_file(path, &golden, &error), &error);
@@ -126,7 +127,7 @@ static void broken_utf8_is_refused_with_its_offset(void **state)
         const char *text;
         size_t size, offset;
     } cases[] = {
-        {"abc\xFF", 4, 3},      {"\x80", 1, 0},        {"a\xC3", 2, 1},         {"a\xC3(", 3, 1},     {"\xC0\x80", 2, 0},
+        {"abc\xFF", 4, 3}, {"\x80", 1, 0}, {"a\xC3", 2, 1}, {"a\xC3(", 3, 1}, {"\xC0\x80", 2, 0},
         {"\xE0\x80\x80", 3, 0}, {"\xED\xA0\x80", 3, 0}, {"\xF4\x90\x80\x80", 4, 0}, {"ab\xF0\x9F\x99", 5, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -190,7 +191,7 @@ static void a_vocabulary_of_256000_pieces_loads(void **state)
     remove(path);
     assert_ok(status, &error);
     assert_int_equal(ff_tokenizer_vocabulary(tokenizer), 256000);
-    check_encoding(tokenizer, "w1 w3e7ff wabc \u732B w10000", 64, 6, (int64_t[]){1, 255999, 0xabc, 0, 0x10000});
+    check_encoding(tokenizer, "w1 w3e7ff wabc \u732B w10000", 64, 5, (int64_t[]){1, 255999, 0xabc, 0, 0x10000});
     ff_tokenizer_close(tokenizer);
 }
 

@@ -22,6 +22,7 @@ float32 run says how much of a difference is rounding.
 import argparse
 import contextlib
 import inspect
+import json
 import sys
 
 import numpy as np
@@ -31,7 +32,7 @@ from diffusers import (DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPC
 from diffusers.pipelines.wan.pipeline_wan_i2v import retrieve_latents
 from diffusers.utils import logging
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 LEVELS = ("run", "step", "block")
 
@@ -112,7 +113,7 @@ def load_pipeline(options):
     """The folder's components in the pipeline that the command needs."""
     dtype = getattr(torch, options.dtype)
     types = {"default": dtype, "vae": torch.float32 if dtype == torch.bfloat16 else dtype}
-    folder = DiffusionPipeline.from_pretrained(options.model, torch_dtype=types, local_files_only=True)
+    folder = DiffusionPipeline.from_pretrained(options.model, dtype=types, local_files_only=True)
     own = not options.last and options.command != "inpaint"
     if options.command in ("t2i", "t2v"):
         kind = WanPipeline
@@ -322,12 +323,13 @@ def start_later(pipe):
 
 
 def parse(line=None):
-    def numbers(separator, count):
+    def numbers(form, separator):
         def read(text):
             values = tuple(int(part) for part in text.split(separator))
-            if len(values) != count:
+            if len(values) != len(form.split(separator)):
                 raise ValueError
             return values
+        read.__name__ = form  # argparse names it in its complaint
         return read
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -339,9 +341,9 @@ def parse(line=None):
     option("-i", "--image", help="i2v: the first frame; inpaint: the picture to mend")
     option("--last", help="i2v: the final frame")
     option("--mask", help="inpaint: a picture, white where it is painted anew")
-    option("--box", type=numbers(",", 4), help="inpaint: X,Y,W,H instead of a mask")
+    option("--box", type=numbers("X,Y,W,H", ","), metavar="X,Y,W,H", help="inpaint: instead of a mask")
     option("--strength", type=float, default=1.0, help="inpaint: below 1 starts from the noised original")
-    option("--size", type=numbers("x", 2), required=True, help="WxH")
+    option("--size", type=numbers("WxH", "x"), metavar="WxH", required=True)
     option("--frames", type=int, help="default: 1 for t2i and inpaint, else 121")
     option("--steps", type=int, default=50)
     option("--guidance", type=float, default=5.0)
@@ -373,10 +375,19 @@ def parse(line=None):
 
 
 def write(options, tensors, metadata):
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, options.dump, metadata)
+    """The file, with its metadata in order: the library's order differs from run to run."""
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with open(options.dump, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + data[start:])
 
 
 if __name__ == "__main__":
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     parsed = parse()
     write(parsed, *run(parsed))

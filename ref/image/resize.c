@@ -42,7 +42,7 @@ static void taps_free(ff_taps *taps)
     free(taps->weight);
 }
 
-// Taps for outputs [start, start + count) of `full` outputs made from `in` inputs.
+// Taps for outputs [start, start + count) of `full` outputs made from `in` inputs; to be freed also on failure.
 static ff_status taps_make(ff_taps *taps, size_t in, size_t full, size_t start, size_t count, ff_error *error)
 {
     double scale = (double)in / (double)full;
@@ -63,7 +63,6 @@ static ff_status taps_make(ff_taps *taps, size_t in, size_t full, size_t start, 
         exact = malloc(taps->most * sizeof(double));
     }
     if (!taps->first || !taps->length || !taps->weight || !exact) {
-        taps_free(taps);
         free(exact);
         return ff_fail(error, FF_ERROR_MEMORY, "out of memory resizing %zu to %zu pixels", in, full);
     }

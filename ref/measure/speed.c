@@ -16,8 +16,8 @@
 static ff_status time_matmul(const ff_kernels *kernels, const float *x, const float *weight, float *out, double *speed)
 {
     const ff_matmul product = {
-        .rows = TOKENS, .columns = FFN, .depth = DIM, .a = x, .a_stride = DIM, .b = weight, .b_dtype = FF_F32, .out = out,
-        .out_stride = FFN,
+        .rows = TOKENS, .columns = FFN, .depth = DIM, .a = x, .a_stride = DIM, .b = weight, .b_dtype = FF_F32,
+        .out = out, .out_stride = FFN,
     };
     double begun = ff_seconds(), seconds, work = 0;
     do {

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../image/fit.h"
@@ -182,6 +183,23 @@ static ff_status resolve_frames(const ff_model *model, const ff_request *request
     return FF_OK;
 }
 
+// How much of the prompt the model reads.
+static ff_status resolve_prompt(const ff_model *model, const ff_request *request, ff_plan *plan, ff_error *error)
+{
+    char *cleaned;
+    int64_t ids[FF_TEXT_TOKENS + 1];
+    ff_status status = ff_text_clean(request->prompt, strlen(request->prompt), &cleaned, error);
+    if (status)
+        return status;
+    status = ff_tokenizer_encode(model->tokenizer, cleaned, strlen(cleaned), FF_TEXT_TOKENS + 1, ids,
+                                 &plan->prompt_tokens, error);
+    plan->prompt_cut = plan->prompt_tokens > FF_TEXT_TOKENS;
+    if (plan->prompt_cut)
+        plan->prompt_tokens = FF_TEXT_TOKENS;
+    free(cleaned);
+    return status;
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -228,7 +246,8 @@ ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_p
     ff_status status;
     if ((status = check_values(request, error)) || (status = check_conditioning(model, request, error)) ||
         (status = resolve_size(model, request, &plan, error)) ||
-        (status = resolve_frames(model, request, &plan, error)))
+        (status = resolve_frames(model, request, &plan, error)) ||
+        (status = resolve_prompt(model, request, &plan, error)))
         return status;
     const ff_model_facts *facts = &model->facts;
     plan.steps = request->steps ? request->steps : facts->default_steps;

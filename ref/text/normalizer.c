@@ -7,9 +7,10 @@
 
 static ff_status copy_string(const cJSON *json, const char *path, const char *what, char **out, ff_error *error)
 {
-    if (!cJSON_IsString(json) || ff_utf8_check(json->valuestring, strlen(json->valuestring)) != strlen(json->valuestring))
+    const char *text = cJSON_GetStringValue(json);
+    if (!text || ff_utf8_check(text, strlen(text)) != strlen(text))
         return ff_fail(error, FF_ERROR_INPUT, "%s: the %s of a Replace normalizer is not a string", path, what);
-    *out = strdup(json->valuestring);
+    *out = strdup(text);
     return *out ? FF_OK : ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
 }
 

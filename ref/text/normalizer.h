@@ -9,7 +9,7 @@
 
 typedef enum ff_normalizer_kind {
     FF_NORMALIZE_CHARSMAP,
-    FF_NORMALIZE_FORM,     // NFC, NFD, NFKC or NFKD
+    FF_NORMALIZE_FORM,     // NFC, NFD, NFKC or NFKD, by utf8proc's version of Unicode
     FF_NORMALIZE_NMT,      // the character classes of sentencepiece's nmt rules
     FF_NORMALIZE_STRIP,    // white space at the ends
     FF_NORMALIZE_REPLACE,  // every occurrence of a string

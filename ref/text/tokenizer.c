@@ -51,11 +51,11 @@ static ff_status encode_words(const ff_tokenizer *tokenizer, const char *text, s
         if (!ff_is_space(codepoint))
             continue;
         if (start < at)
-            status = encode_word(tokenizer, text + start, at - start, first && start == 0, ids, error);
+            status = encode_word(tokenizer, text + start, at - start, false, ids, error);
         start = at + length;
     }
     if (status == FF_OK && start < size)
-        status = encode_word(tokenizer, text + start, size - start, first && start == 0, ids, error);
+        status = encode_word(tokenizer, text + start, size - start, false, ids, error);
     return status;
 }
 

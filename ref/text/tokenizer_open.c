@@ -12,8 +12,8 @@ static const cJSON *item(const cJSON *object, const char *key)
 
 static bool is_text(const cJSON *json)
 {
-    return cJSON_IsString(json) &&
-           ff_utf8_check(json->valuestring, strlen(json->valuestring)) == strlen(json->valuestring);
+    const char *text = cJSON_GetStringValue(json);
+    return text && ff_utf8_check(text, strlen(text)) == strlen(text);
 }
 
 // A number that is an index below `limit`.
@@ -27,7 +27,8 @@ static bool read_index(const cJSON *json, size_t limit, size_t *out)
 
 // ---- pre-tokenizer ----
 
-static ff_status read_metaspace(const cJSON *json, const char *path, ff_metaspace *out, ff_error *error)
+static ff_status read_metaspace(const cJSON *json, const char *path, bool split_spaces, ff_metaspace *out,
+                                ff_error *error)
 {
     const cJSON *replacement = item(json, "replacement"), *scheme = item(json, "prepend_scheme");
     uint32_t codepoint;
@@ -46,12 +47,13 @@ static ff_status read_metaspace(const cJSON *json, const char *path, ff_metaspac
     const char *name = cJSON_IsString(scheme) ? scheme->valuestring : "?";
     if (strcmp(name, "always") == 0)
         out->prepend = FF_PREPEND_ALWAYS;
-    else if (strcmp(name, "first") == 0)
+    else if (strcmp(name, "first") == 0 && !split_spaces)  // which word is first is unclear where one grows to two
         out->prepend = FF_PREPEND_FIRST;
     else if (strcmp(name, "never") == 0)
         out->prepend = FF_PREPEND_NEVER;
     else
-        return ff_fail(error, FF_ERROR_INPUT, "%s: the Metaspace prepend_scheme %.100s is not supported", path, name);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: the Metaspace prepend_scheme %.100s is not supported%s", path, name,
+                       split_spaces ? " after WhitespaceSplit" : "");
     return FF_OK;
 }
 
@@ -73,7 +75,7 @@ static ff_status read_pre_tokenizer(const cJSON *json, const char *path, ff_toke
     if (out->metaspace.used)
         return ff_fail(error, FF_ERROR_INPUT, "%s: a pre-tokenizer after Metaspace is not supported", path);
     if (type && strcmp(type, "Metaspace") == 0)
-        return read_metaspace(json, path, &out->metaspace, error);
+        return read_metaspace(json, path, out->split_spaces, &out->metaspace, error);
     if (!type || strcmp(type, "WhitespaceSplit") != 0)
         return ff_fail(error, FF_ERROR_INPUT,
                        "%s: the pre-tokenizer %.100s is not supported; WhitespaceSplit and Metaspace are", path,
@@ -170,13 +172,16 @@ static ff_status read_added_token(const cJSON *json, const char *path, ff_tokeni
         return FF_OK;
     }
     ff_bytes normalized = {0};
+    ff_status status = FF_OK;
     ff_normalizer_apply(&out->normalizer, text, size, &normalized);
-    bool failed = normalized.failed || normalized.count > out->normalized.room - out->normalized.used;
-    if (!failed)
+    if (normalized.failed)
+        status = ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
+    else if (normalized.count > out->normalized.room - out->normalized.used)
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: added token %.100s grows too long when normalized", path, text);
+    else
         ff_pieces_add(&out->normalized, normalized.at, normalized.count, number);
     ff_bytes_free(&normalized);
-    return failed ? ff_fail(error, FF_ERROR_INPUT, "%s: added token %.100s grows too long when normalized", path, text)
-                  : FF_OK;
+    return status;
 }
 
 static ff_status read_added_tokens(const cJSON *list, const char *path, ff_tokenizer *out, ff_error *error)

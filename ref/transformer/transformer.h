@@ -56,7 +56,7 @@ double ff_transformer_flop(const ff_transformer *transformer, size_t frames, siz
                            size_t text_tokens, size_t unique_timesteps);
 double ff_transformer_text_flop(const ff_transformer *transformer, size_t distinct_tokens);
 
-// Bytes: what an evaluation takes from the arena, and what a prompt holds. SIZE_MAX if that does not fit a size_t.
+// Bytes: what an untraced evaluation takes from the arena, and what a prompt holds. SIZE_MAX if beyond a size_t.
 size_t ff_transformer_memory(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
                              size_t unique_timesteps);
 size_t ff_transformer_text_memory(const ff_transformer *transformer, size_t tokens);

@@ -66,7 +66,9 @@ static ff_status read_pixels(ff_jpeg_state *state, const uint8_t *bytes, size_t 
     struct jpeg_decompress_struct *jpeg = &state->jpeg;
 
     if (setjmp(state->escape))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: not a whole JPEG file: %s", name, state->problem);
+        return state->errors.msg_code == JERR_OUT_OF_MEMORY
+                   ? ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", name)
+                   : ff_fail(error, FF_ERROR_INPUT, "%s: not a whole JPEG file: %s", name, state->problem);
     jpeg_create_decompress(jpeg);
     jpeg->progress = &state->progress;
     jpeg_mem_src(jpeg, bytes, size);

@@ -24,49 +24,69 @@ static ff_status fail_reading(const char *name, ff_error *error)
     return ff_fail(error, FF_ERROR_INPUT, "%s: not a whole WebP file", name);
 }
 
+// The first frame of a whole file, over the background, on a canvas that is background elsewhere.
+static ff_status read_first_frame(const WebPDemuxer *demuxer, const WebPIterator *frame, const char *name,
+                                  uint8_t background, ff_image *out, ff_error *error)
+{
+    size_t width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH), height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
+    size_t frame_width = (size_t)frame->width, frame_height = (size_t)frame->height;
+    uint8_t *pixels, *canvas;
+
+    ff_status status = ff_pixels_allocate(name, frame_width, frame_height, 4, &pixels, error);
+    if (status != FF_OK)
+        return status;
+    if (!WebPDecodeRGBAInto(frame->fragment.bytes, frame->fragment.size, pixels, 4 * frame_width * frame_height,
+                            4 * frame->width)) {
+        free(pixels);
+        return fail_reading(name, error);
+    }
+    ff_pixels_flatten(pixels, frame_width * frame_height, background);
+    if (frame_width == width && frame_height == height) {
+        *out = (ff_image){width, height, pixels};
+        return FF_OK;
+    }
+    status = ff_pixels_allocate(name, width, height, 3, &canvas, error);
+    if (status == FF_OK) {
+        size_t corner = (size_t)frame->y_offset * width + (size_t)frame->x_offset;
+        memset(canvas, background, 3 * width * height);
+        for (size_t y = 0; y < frame_height; y++)
+            memcpy(canvas + 3 * (corner + y * width), pixels + 3 * y * frame_width, 3 * frame_width);
+        *out = (ff_image){width, height, canvas};
+    }
+    free(pixels);
+    return status;
+}
+
 ff_status ff_webp_read(const uint8_t *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
                        ff_error *error)
 {
     WebPData data = {bytes, size};
-    WebPDemuxer *demuxer = NULL;
-    WebPAnimDecoder *decoder = NULL;
+    WebPIterator frame;
     WebPChunkIterator chunk;
-    uint8_t *frame, *pixels = NULL;
-    int timestamp, orientation = 1;
+    int orientation = 1;
     ff_status status;
 
     *out = (ff_image){0};
-    demuxer = WebPDemux(&data);
-    if (!demuxer) {
+    WebPDemuxer *demuxer = WebPDemux(&data);  // NULL unless the file is whole
+    if (!demuxer)
+        return fail_reading(name, error);
+    if (WebPDemuxGetFrame(demuxer, 1, &frame)) {
+        status = read_first_frame(demuxer, &frame, name, background, out, error);
+        WebPDemuxReleaseIterator(&frame);
+    } else {
         status = fail_reading(name, error);
-        goto done;
     }
-    size_t width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH), height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
-    status = ff_pixels_allocate(name, width, height, 4, &pixels, error);
-    if (status != FF_OK)
-        goto done;
-    decoder = WebPAnimDecoderNew(&data, NULL);
-    if (!decoder || !WebPAnimDecoderGetNext(decoder, &frame, &timestamp)) {
-        status = fail_reading(name, error);
-        goto done;
-    }
-    memcpy(pixels, frame, 4 * width * height);
-    ff_pixels_flatten(pixels, width * height, background);
-    if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
+    if (status == FF_OK && WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
         orientation = ff_pixels_orientation(chunk.chunk.bytes, chunk.chunk.size);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
-    *out = (ff_image){width, height, pixels};
-    pixels = NULL;
-    status = ff_pixels_turn(out, orientation, error);
+    WebPDemuxDelete(demuxer);
+    if (status == FF_OK)
+        status = ff_pixels_turn(out, orientation, error);
     if (status != FF_OK) {
         free(out->rgb);
         *out = (ff_image){0};
     }
-done:
-    WebPAnimDecoderDelete(decoder);
-    WebPDemuxDelete(demuxer);
-    free(pixels);
     return status;
 }
 
@@ -181,7 +201,8 @@ static ff_status encode(const ff_webp_writer *writer, const ff_image *frame, Web
     WebPPictureFree(&picture);
     if (done)
         return FF_OK;
-    if (reason == VP8_ENC_ERROR_OUT_OF_MEMORY || reason == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY)
+    if (reason == VP8_ENC_ERROR_OUT_OF_MEMORY || reason == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY
+        || reason == VP8_ENC_ERROR_BAD_WRITE)  // what is written goes to memory
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory encoding a frame", writer->name);
     return ff_fail(error, FF_ERROR_IO, "%s: libwebp could not encode a frame (its error %d)", writer->name,
                    (int)reason);

@@ -51,15 +51,15 @@ static ff_status add_input(arguments *all, const ff_option *option, const char *
     if (!path)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for --%s", option->name);
     if (!ff_host_exists(path)) {
-        status = ff_fail(error, FF_ERROR_INPUT, "%s was made from %.200s, which is not there; say with --%s where it is",
-                         source, given ? given : recorded, option->name);
+        status = ff_fail(error, FF_ERROR_INPUT, "%s was made from %.200s, which is not there; say with --%s where it "
+                         "is", source, given ? given : recorded, option->name);
     } else {
         status = ff_host_hash_file(path, hash, error);
         ff_print_hash(hash, digits);
     }
     if (status == FF_OK && (!expected || strcmp(digits, expected) != 0))
-        status = ff_fail(error, FF_ERROR_INPUT, "%.200s is not the file that %s was made from: its SHA-256 is %.12s, not "
-                         "%.12s", path, source, digits, expected ? expected : "known");
+        status = ff_fail(error, FF_ERROR_INPUT, "%.200s is not the file that %s was made from: its SHA-256 is %.12s, "
+                         "not %.12s", path, source, digits, expected ? expected : "known");
     if (status == FF_OK)
         status = add_argument(all, option, path, error);
     free(path);
@@ -73,7 +73,7 @@ static ff_status collect(arguments *all, const cJSON *record, const ff_options *
     for (int id = 0; id < FF_OPTIONS && status == FF_OK; id++) {
         const ff_option *option = &ff_option_table[id];
         const char *recorded = ff_record_option(record, option);
-        bool input = option->kind == FF_KIND_INPUT, given = options->given[id] && (option->commands & FF_AGAIN);
+        bool input = option->kind == FF_KIND_INPUT, given = options->given[id] && (option->commands & FF_COMMAND_AGAIN);
         bool quality = id == FF_OPTION_QUALITY || id == FF_OPTION_LOSSLESS;
         char *value = given ? ff_option_print(options, (ff_option_id)id) : NULL;
         if (given && !value)
@@ -111,7 +111,7 @@ static ff_status run_again(const cJSON *record, const ff_options *options, ff_re
     const ff_command *command = name ? ff_command_find(name) : NULL;
     arguments all = {0};
     ff_options former;
-    if (!command || !(command->bit & FF_MAKES) || !expected.frames_sha256)
+    if (!command || !(command->bit & FF_COMMANDS_RUN) || !expected.frames_sha256)
         return ff_fail(error, FF_ERROR_INPUT, "%s does not tell how it was made in a way that this version knows",
                        options->operand);
     ff_status status = collect(&all, record, options, error);

@@ -4,43 +4,43 @@
 #include <string.h>
 
 const ff_command ff_command_table[] = {
-    {.bit = FF_T2I, .name = "t2i", .run = ff_command_t2i,
+    {.bit = FF_COMMAND_T2I, .name = "t2i", .run = ff_command_t2i,
      .does = "text to stills",
      .usage = "-p PROMPT [-n 10] [-s SEED] -o DIR|X.png",
-     .about = "Makes stills from a description. Into a folder they go as seed-NNNN.png, with contact.png, a sheet of all "
-              "of them with the seed under each; nothing that is in the folder is overwritten. With -n and a single "
-              "name, X-seed-NNNN.png stand beside each other.",
+     .about = "Makes stills from a description. In a folder they are called seed-NNNN.png, with contact.png, a sheet "
+              "of all of them with the seed under each; nothing that is there is overwritten. With -n and the name of "
+              "a file, they are called X-seed-NNNN.png.",
      .example = "firstframe t2i -p \"portrait of a young woman with auburn hair\" -n 10 -o stills"},
-    {.bit = FF_INPAINT_COMMAND, .name = "inpaint", .run = ff_command_inpaint,
+    {.bit = FF_COMMAND_INPAINT, .name = "inpaint", .run = ff_command_inpaint,
      .does = "mend part of a still",
      .usage = "-i IMG (--mask M | --box X,Y,W,H) -p PROMPT -o OUT.png",
-     .about = "Paints anew what is white in a mask, or a rectangle, and leaves every other pixel as it is. The model works "
-              "on an enlarged crop around the mask. With -n, variations go to OUT-seed-NNNN.png, with a contact sheet.",
+     .about = "Paints anew what is white in a mask, or a rectangle, and leaves every other pixel as it is. The model "
+              "works on an enlarged crop around it. With -n, variations go to OUT-seed-NNNN.png, with a contact sheet.",
      .example = "firstframe inpaint -i portrait.png --box 78,60,16,20 -p \"a pearl earring\" -o mended.png"},
-    {.bit = FF_I2V, .name = "i2v", .run = ff_command_i2v,
+    {.bit = FF_COMMAND_I2V, .name = "i2v", .run = ff_command_i2v,
      .does = "still to clip",
      .usage = "-i IMG -p MOTION [--seconds S | --frames N] [--last J] -o OUT.webp",
-     .about = "Animates a still: the prompt says what moves. The output is an animated WebP, numbered PNGs (f-%03d.png), "
-              "a .y4m file, or `-` for YUV4MPEG on standard output, which ffmpeg reads.",
+     .about = "Animates a still: the prompt says what moves. The output is an animated WebP, numbered PNGs "
+              "(f-%03d.png), a .y4m file, or `-` for YUV4MPEG on standard output, which ffmpeg reads.",
      .example = "firstframe i2v -i portrait.png -p \"She slowly turns her head toward the camera.\" --seconds 3 "
                 "-o turn.webp"},
-    {.bit = FF_T2V, .name = "t2v", .run = ff_command_t2v,
+    {.bit = FF_COMMAND_T2V, .name = "t2v", .run = ff_command_t2v,
      .does = "text to clip, without a still",
      .usage = "-p PROMPT [--seconds S | --frames N] -o OUT.webp",
      .about = "Makes a clip from a description alone, to see how much a first frame helps. Outputs as for i2v.",
      .example = "firstframe t2v -p \"a young woman turns her head toward the camera\" --seconds 3 -o loose.webp"},
-    {.bit = FF_INSPECT, .name = "inspect", .run = ff_command_inspect,
+    {.bit = FF_COMMAND_INSPECT, .name = "inspect", .run = ff_command_inspect,
      .does = "what a model folder, a picture or a tensor file holds",
      .usage = "DIR|FILE",
-     .about = "For a model folder: its classes, sizes, parameters and defaults. For a PNG or WebP made here: how it was "
-              "made. For a safetensors file: its tensors.",
+     .about = "For a model folder: its classes, sizes, parameters and defaults. For a PNG or WebP made here: how it "
+              "was made. For a safetensors file: its tensors.",
      .example = "firstframe inspect turn.webp"},
-    {.bit = FF_AGAIN, .name = "again", .run = ff_command_again,
+    {.bit = FF_COMMAND_AGAIN, .name = "again", .run = ff_command_again,
      .does = "make a file once more from what is written in it",
      .usage = "FILE [-o OUT]",
-     .about = "Runs once more what made FILE, as its metadata tells, and fails if the frames are not the same to the bit. "
-              "Writes them only if -o says where. Input pictures are looked for where they were, then beside FILE; -i, "
-              "--last, --mask and --load tell of another place.",
+     .about = "Runs once more what made FILE, as its metadata tells, and fails if the frames are not the same to the "
+              "bit. Writes them only if -o says where. Input pictures are looked for where they were, then beside "
+              "FILE; -i, --last, --mask and --load tell of another place.",
      .example = "firstframe again turn.webp"},
 };
 

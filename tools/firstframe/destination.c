@@ -89,8 +89,8 @@ ff_status ff_destination_check_free(const ff_destination *destination, ff_error 
         if (!path)
             status = ff_fail(error, FF_ERROR_MEMORY, "no memory for a path");
         else if (taken)
-            status = ff_fail(error, FF_ERROR_INPUT, "%s exists already; take another seed or another place, or --resume "
-                             "to make only what is missing", path);
+            status = ff_fail(error, FF_ERROR_INPUT, "%s exists already; take another seed or another place, or "
+                             "--resume to make only what is missing", path);
         free(path);
         if (status != FF_OK)
             return status;

@@ -53,16 +53,16 @@ ff_status ff_job_estimate(ff_job *job, ff_error *error)
                        plan->height, (double)plan->frames / job->fps, job->fps);
     else
         ff_report_line(report, "still     %zux%zu%s", plan->width, plan->height,
-                       job->options->command == FF_INPAINT_COMMAND ? ", mended" : "");
+                       job->options->command == FF_COMMAND_INPAINT ? ", mended" : "");
     if (count > 1)
         ff_report_line(report, "count     %zu; what follows is for each", count);
     ff_report_line(report, "latents   %zu x %zu x %zu x %zu, %zu tokens", plan->latent_channels, plan->latent_frames,
                    plan->latent_height, plan->latent_width, plan->tokens);
     ff_report_line(report, "steps     %zu with %s, flow shift %g, guidance %g: %zu evaluations", plan->steps,
                    plan->scheduler, plan->flow_shift, plan->guidance_scale, plan->evaluations);
-    ff_report_line(report, "work      text %s, encode %s, denoise %s, decode %s: %s GFLOP", print_work(work[0], texts[0]),
-                   print_work(work[1], texts[1]), print_work(work[2], texts[2]), print_work(work[3], texts[3]),
-                   print_work(all, texts[4]));
+    ff_report_line(report, "work      text %s, encode %s, denoise %s, decode %s: %s GFLOP",
+                   print_work(work[0], texts[0]), print_work(work[1], texts[1]), print_work(work[2], texts[2]),
+                   print_work(work[3], texts[3]), print_work(all, texts[4]));
     ff_report_line(report, "memory    %.0f MiB, and %.0f MiB of weights mapped from their files",
                    (double)plan->memory_bytes / megabyte, (double)plan->weight_bytes / megabyte);
     ff_report_line(report, "time      about %s, at %.3g GFLOP/s in products and %.3g in convolutions", duration,

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,8 +40,14 @@ static void on_signal(int number)
         return;
 }
 
-void ff_host_catch_signals(void)
+void ff_host_start(void)
 {
+    int descriptor;
+    do
+        descriptor = open("/dev/null", O_RDWR);
+    while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor >= 0)
+        close(descriptor);
     struct sigaction catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
     sigaction(SIGINT, &catch, NULL);
     sigaction(SIGTERM, &catch, NULL);
@@ -59,6 +67,22 @@ double ff_host_seconds(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+size_t ff_host_memory(void)
+{
+    struct sysinfo machine;
+    unsigned long long limit;
+    size_t memory = 0;
+    if (sysinfo(&machine) == 0)
+        memory = ((size_t)machine.totalram + (size_t)machine.totalswap) * machine.mem_unit;
+    FILE *group = fopen("/sys/fs/cgroup/memory.max", "r");  // holds a number or "max"
+    if (group) {
+        if (fscanf(group, "%llu", &limit) == 1 && limit < memory)
+            memory = (size_t)limit;
+        fclose(group);
+    }
+    return memory;
 }
 
 size_t ff_host_peak_memory(void)
@@ -116,10 +140,11 @@ ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error)
         if (here != '/' && here != 0)
             continue;
         *at = 0;
-        if (mkdir(partial, 0777) == 0)
+        int reason = mkdir(partial, 0777) == 0 ? 0 : errno;
+        if (reason == 0)
             *made = true;
         else if (!ff_host_is_folder(partial))
-            status = ff_fail(error, FF_ERROR_IO, "%s: the folder cannot be made: %s", path, strerror(errno));
+            status = ff_fail(error, FF_ERROR_IO, "%s: the folder cannot be made: %s", path, strerror(reason));
         *at = here;
         if (here == 0)
             break;

@@ -11,14 +11,16 @@
 bool ff_host_is_terminal(FILE *stream);
 size_t ff_host_terminal_width(FILE *stream);  // in characters; 80 if it cannot be told
 
-// From here on SIGINT and SIGTERM only raise a flag, so that the run can end in order; a second one ends the program
-// at once. A closed pipe or a file-size limit becomes an error of the write.
-void ff_host_catch_signals(void);
+// To be called first. SIGINT and SIGTERM then only raise a flag, so that a run can end in order; a second one ends the
+// program at once. A closed pipe or a file-size limit becomes an error of the write. Standard streams that are closed
+// are opened on /dev/null, so that no output file takes their place.
+void ff_host_start(void);
 bool ff_host_interrupted(void);
 
 // ---- this process ----
 
 double ff_host_seconds(void);        // monotonic clock
+size_t ff_host_memory(void);         // bytes of memory and swap that this machine or control group has; 0 if unknown
 size_t ff_host_peak_memory(void);    // most bytes resident at once, mapped files included; 0 if unknown
 uint64_t ff_host_random(void);       // 32 random bits
 // The folder in which the program's own file lies. False if it cannot be told or does not fit.

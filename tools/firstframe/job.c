@@ -131,9 +131,9 @@ static void note_plan(ff_job *job)
     if ((options->size.width || options->size.height) && plan->cropped > 0)
         ff_report_note(job->report, "%.1f %% of the still is cut off to make its %zux%zu fit %zux%zu",
                        100 * plan->cropped, job->image.width, job->image.height, plan->width, plan->height);
-    if (plan->prompt_tokens > plan->most_prompt_tokens)
-        ff_report_note(job->report, "the prompt is %zu tokens long; the model reads the first %zu",
-                       plan->prompt_tokens, plan->most_prompt_tokens);
+    if (plan->prompt_cut)
+        ff_report_note(job->report, "the prompt is too long; the model reads its first %zu tokens",
+                       plan->prompt_tokens);
     if (plan->guidance_scale <= 1 && options->given[FF_OPTION_NEGATIVE])
         ff_report_note(job->report, "--negative has no effect at a guidance of %g", plan->guidance_scale);
 }
@@ -142,7 +142,7 @@ static void resolve(ff_job *job)
 {
     ff_options *resolved = &job->resolved;
     const ff_plan *plan = &job->plan;
-    bool clip = (job->options->command & FF_MAKES_CLIPS) != 0;
+    bool clip = (job->options->command & FF_COMMANDS_CLIP) != 0;
     *resolved = *job->options;
     resolved->steps = plan->steps;
     resolved->guidance = plan->guidance_scale;
@@ -159,7 +159,7 @@ static void resolve(ff_job *job)
         resolved->fps = job->fps;
         resolved->given[FF_OPTION_FRAMES] = resolved->given[FF_OPTION_FPS] = true;
     }
-    if (job->options->command == FF_INPAINT_COMMAND) {
+    if (job->options->command == FF_COMMAND_INPAINT) {
         resolved->context = job->request.context;
         resolved->strength = job->request.strength;
         resolved->given[FF_OPTION_CONTEXT] = resolved->given[FF_OPTION_STRENGTH] = true;
@@ -174,4 +174,15 @@ ff_status ff_job_plan(ff_job *job, ff_error *error)
     note_plan(job);
     resolve(job);
     return FF_OK;
+}
+
+ff_status ff_job_check_memory(const ff_job *job, ff_error *error)
+{
+    double gigabyte = 1024.0 * 1024 * 1024;
+    size_t has = ff_host_memory(), needs = job->plan.memory_bytes;
+    if (has == 0 || needs <= has)
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_MEMORY, "%zux%zu x %zu needs about %.1f GiB of memory, and there are %.1f",
+                   job->plan.model_width, job->plan.model_height, job->plan.frames, (double)needs / gigabyte,
+                   (double)has / gigabyte);
 }

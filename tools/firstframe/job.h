@@ -36,6 +36,9 @@ ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error);
 // Plans the request, notes what had to be rounded or cut, and resolves the options.
 ff_status ff_job_plan(ff_job *job, ff_error *error);
 
+// FF_ERROR_MEMORY if the run needs more memory than there is, before the system ends it halfway.
+ff_status ff_job_check_memory(const ff_job *job, ff_error *error);
+
 // Says what the run would take.
 ff_status ff_job_estimate(ff_job *job, ff_error *error);
 

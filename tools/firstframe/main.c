@@ -46,6 +46,7 @@ int main(int count, char **arguments)
     ff_options options;
     ff_error error = {0};
     ff_status status;
+    ff_host_start();
     if (!command)
         return without_command(count - 1, arguments + 1);
     if (has_argument(count - 2, arguments + 2, "--version"))
@@ -59,7 +60,6 @@ int main(int count, char **arguments)
     } else if (status == FF_OK) {
         report.quiet = options.quiet;
         report.verbose = options.verbose;
-        ff_host_catch_signals();
         status = command->run(&options, &report, &error);
     }
     return ff_report_finish(&report, status, &error);

@@ -202,7 +202,7 @@ static ff_status choose_destination(makings *all, ff_error *error)
 {
     ff_job *job = all->job;
     const ff_options *options = job->options;
-    bool stills = (options->command & FF_MAKES_STILLS) != 0;
+    bool stills = (options->command & FF_COMMANDS_STILL) != 0;
     all->destination = (ff_destination){.output = "", .count = options->count,
                                         .first_seed = job->resolved.seed.value};
     if (!all->writes)
@@ -232,6 +232,8 @@ ff_status ff_make(ff_job *job, ff_error *error)
     ff_status status = ff_job_plan(job, error);
     if (status == FF_OK && job->options->estimate)
         return ff_job_estimate(job, error);
+    if (status == FF_OK)
+        status = ff_job_check_memory(job, error);
     if (status == FF_OK)
         status = choose_seed(job, error);
     if (status == FF_OK)

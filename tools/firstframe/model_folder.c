@@ -29,7 +29,8 @@ ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_
     char program[FF_LONGEST_PATH];
     if (named && *named) {
         if (strlen(named) >= FF_LONGEST_PATH)
-            return ff_fail(error, FF_ERROR_INPUT, "the model folder's path has more than %d bytes", FF_LONGEST_PATH - 1);
+            return ff_fail(error, FF_ERROR_INPUT, "the model folder's path is longer than %d bytes",
+                           FF_LONGEST_PATH - 1);
         strcpy(out, named);
         if (!ff_host_is_folder(out))
             return ff_fail(error, FF_ERROR_INPUT, "%s: %s; a model is a folder in diffusers' layout%s", out,

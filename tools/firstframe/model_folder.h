@@ -6,7 +6,8 @@
 
 #define FF_LONGEST_PATH 4096
 
-// given (--model), else $FIRSTFRAME_MODEL, the installed share, golden/model here, golden/model beside the build folder.
+// given (--model), else $FIRSTFRAME_MODEL, the installed share, golden/model here, golden/model beside the folder that
+// the program was built in.
 // FF_ERROR_INPUT: none of them holds a model_index.json.
 ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_error *error);
 

@@ -66,8 +66,8 @@ size_t ff_edit_distance(const char *a, const char *b)
     return rows[length_a % 3][length_b];
 }
 
-// The name in `typed` as the lists spell it: without leading dashes (but "-x" stays), "=value" and underscores, in small
-// letters. False if it is too long to be anybody's.
+// The name in `typed` as the lists spell it: without leading dashes (but "-x" stays) and "=value", with hyphens for
+// underscores, in small letters. False if it is too long to be anybody's.
 static bool spell(const char *typed, char out[LONGEST_NAME])
 {
     bool letter = typed[0] == '-' && typed[1] != '-' && (typed[1] == 0 || typed[2] == 0 || typed[2] == '=');

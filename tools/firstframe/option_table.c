@@ -9,195 +9,195 @@
 const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_PROMPT] = {
         .name = "prompt", .letter = 'p', .kind = FF_KIND_TEXT, .argument = "TEXT", .offset = VALUE(prompt),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_MAKES, .required = FF_MAKES,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .required = FF_COMMANDS_RUN,
         .help = "What to show; for a clip, what moves and how.",
         .foreign = "text caption positive positive-prompt"},
     [FF_OPTION_NEGATIVE] = {
         .name = "negative", .alias = "negative-prompt", .kind = FF_KIND_TEXT, .argument = "TEXT",
-        .offset = VALUE(negative), .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_MAKES,
+        .offset = VALUE(negative), .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMANDS_RUN,
         .help = "What to keep away from (default: the model's).",
         .foreign = "uncond negative-text n-prompt sample-neg-prompt"},
     [FF_OPTION_IMAGE] = {
         .name = "image", .letter = 'i', .kind = FF_KIND_INPUT, .argument = "FILE", .offset = VALUE(image),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_I2V | FF_INPAINT_COMMAND | FF_AGAIN,
-        .required = FF_I2V | FF_INPAINT_COMMAND,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_I2V | FF_COMMAND_INPAINT | FF_COMMAND_AGAIN,
+        .required = FF_COMMAND_I2V | FF_COMMAND_INPAINT,
         .help = "The still: PNG, JPEG or WebP.",
         .foreign = "init-img init-image input input-image image-path start-image first-frame img"},
     [FF_OPTION_LAST] = {
         .name = "last", .kind = FF_KIND_INPUT, .argument = "FILE", .offset = VALUE(last),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_I2V | FF_AGAIN,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_I2V | FF_COMMAND_AGAIN,
         .help = "A second still for the clip to end on.",
         .foreign = "end-img last-image end-image last-frame end-frame tail-image"},
     [FF_OPTION_MASK] = {
         .name = "mask", .kind = FF_KIND_INPUT, .argument = "FILE", .offset = VALUE(mask),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_INPAINT_COMMAND | FF_AGAIN,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT | FF_COMMAND_AGAIN,
         .help = "A picture of the still's size; what is white is painted anew.",
         .foreign = "mask-image mask-img mask-path"},
     [FF_OPTION_BOX] = {
         .name = "box", .kind = FF_KIND_BOX, .argument = "X,Y,W,H", .offset = VALUE(box),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_INPAINT_COMMAND,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT,
         .help = "Instead of a mask: a rectangle in pixels, from the top left corner.",
         .foreign = "bbox region rect rectangle crop-box"},
     [FF_OPTION_CONTEXT] = {
         .name = "context", .kind = FF_KIND_NUMBER, .argument = "X", .offset = VALUE(context),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_INPAINT_COMMAND, .minimum = 1, .maximum = 100,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT, .minimum = 1, .maximum = 100,
         .help = "How much of the picture the model sees: the side of its crop over the side of the mask's box "
                 "(default 2).",
         .foreign = "padding-mask-crop mask-padding"},
     [FF_OPTION_STRENGTH] = {
         .name = "strength", .kind = FF_KIND_NUMBER, .argument = "X", .offset = VALUE(strength),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_INPAINT_COMMAND, .minimum = 0.01, .maximum = 1,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT, .minimum = 0.01, .maximum = 1,
         .help = "1 invents what is under the mask; less keeps to what was there (default 1).",
         .foreign = "denoise denoising-strength denoise-strength"},
     [FF_OPTION_KEEP_FIRST] = {
         .name = "keep-first", .kind = FF_KIND_FLAG, .offset = VALUE(keep_first),
-        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_I2V,
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_I2V,
         .help = "Frame 0 is the still's own pixels, not what the model's decoder makes of them."},
 
     [FF_OPTION_SIZE] = {
         .name = "size", .kind = FF_KIND_SIZE, .argument = "WxH", .offset = VALUE(size),
-        .group = FF_GROUP_SHAPE, .commands = FF_MAKES, .minimum = 1, .maximum = MOST_SIDE,
+        .group = FF_GROUP_SHAPE, .commands = FF_COMMANDS_RUN, .minimum = 1, .maximum = MOST_SIDE,
         .help = "In pixels, rounded down to what the model can do (default: the model's; i2v keeps the still's "
                 "aspect ratio; inpaint: the size the crop is enlarged to).",
         .foreign = "resolution dimensions image-size"},
     [FF_OPTION_WIDTH] = {
         .name = "width", .letter = 'W', .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(size.width),
-        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_MAKES, .minimum = 1, .maximum = MOST_SIDE,
+        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .minimum = 1, .maximum = MOST_SIDE,
         .help = "One side of --size; alone, the other follows from the aspect ratio.", .foreign = "w"},
     [FF_OPTION_HEIGHT] = {
         .name = "height", .letter = 'H', .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(size.height),
-        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_MAKES, .minimum = 1, .maximum = MOST_SIDE,
+        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .minimum = 1, .maximum = MOST_SIDE,
         .help = "The other side.", .foreign = "h"},
     [FF_OPTION_FIT] = {
         .name = "fit", .kind = FF_KIND_CHOICE, .argument = "HOW", .offset = VALUE(fit),
-        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_I2V,
+        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_COMMAND_I2V,
         .choices = {"cover", "stretch", "crop", "pad"},
         .help = "How a still of another shape is brought to the size: cover (the default) scales and cuts what sticks "
                 "out, stretch distorts, crop only cuts, pad adds bars.",
         .foreign = "resize-mode"},
     [FF_OPTION_SECONDS] = {
         .name = "seconds", .kind = FF_KIND_NUMBER, .argument = "S", .offset = VALUE(seconds),
-        .group = FF_GROUP_SHAPE, .commands = FF_MAKES_CLIPS, .minimum = 0.01, .maximum = 3600,
+        .group = FF_GROUP_SHAPE, .commands = FF_COMMANDS_CLIP, .minimum = 0.01, .maximum = 3600,
         .help = "Length: 4 * round(S * fps / 4) + 1 frames.",
         .foreign = "duration length video-length"},
     [FF_OPTION_FRAMES] = {
         .name = "frames", .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(frames),
-        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_MAKES_CLIPS, .minimum = 1, .maximum = 100000,
+        .group = FF_GROUP_SHAPE, .effect = FRAMES, .commands = FF_COMMANDS_CLIP, .minimum = 1, .maximum = 100000,
         .help = "Length in frames, rounded to 4k + 1 (default: the model's).",
         .foreign = "video-frames num-frames frame-num n-frames frame-count"},
     [FF_OPTION_FPS] = {
         .name = "fps", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(fps),
-        .group = FF_GROUP_SHAPE, .effect = FF_CHANGES_FILE, .commands = FF_MAKES_CLIPS, .minimum = 0.1, .maximum = 240,
-        .help = "Frames per second (default: the model's).",
+        .group = FF_GROUP_SHAPE, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_CLIP, .minimum = 0.1,
+        .maximum = 240, .help = "Frames per second (default: the model's).",
         .foreign = "frame-rate framerate sample-fps"},
 
     [FF_OPTION_SEED] = {
         .name = "seed", .letter = 's', .kind = FF_KIND_SEED, .argument = "N", .offset = VALUE(seed),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_MAKES,
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_RUN,
         .help = "The same seed gives the same frames (default 0); -1 takes a random one and says which.",
         .foreign = "random-seed base-seed noise-seed generator"},
     [FF_OPTION_COUNT] = {
         .name = "count", .letter = 'n', .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(count),
-        .group = FF_GROUP_SAMPLING, .commands = FF_MAKES, .minimum = 1, .maximum = 10000,
+        .group = FF_GROUP_SAMPLING, .commands = FF_COMMANDS_RUN, .minimum = 1, .maximum = 10000,
         .help = "How many, with this seed and those after it (default 1).",
         .foreign = "batch-count -b batch-size num-images num-images-per-prompt num-videos-per-prompt n-samples n-iter"},
     [FF_OPTION_STEPS] = {
         .name = "steps", .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(steps),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_MAKES, .minimum = 1, .maximum = 1000,
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .minimum = 1, .maximum = 1000,
         .help = "Denoising steps (default: the model's).",
         .foreign = "num-inference-steps sample-steps sampling-steps num-steps ddim-steps"},
     [FF_OPTION_GUIDANCE] = {
         .name = "guidance", .kind = FF_KIND_NUMBER, .argument = "G", .offset = VALUE(guidance),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_MAKES, .minimum = 0, .maximum = 100,
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .minimum = 0, .maximum = 100,
         .help = "How strongly the prompt steers (default: the model's); at most 1 takes half the time and leaves the "
                 "negative prompt out.",
         .foreign = "cfg-scale cfg guidance-scale scale guide-scale sample-guide-scale -g"},
     [FF_OPTION_FLOW_SHIFT] = {
         .name = "flow-shift", .kind = FF_KIND_NUMBER, .argument = "X", .offset = VALUE(flow_shift),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_MAKES, .minimum = 0.01, .maximum = 100,
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .minimum = 0.01, .maximum = 100,
         .help = "Spends more of the steps where there is much noise (default: the model's).",
         .foreign = "shift sample-shift timestep-shift sigma-shift"},
     [FF_OPTION_SCHEDULER] = {
         .name = "scheduler", .kind = FF_KIND_CHOICE, .argument = "NAME", .offset = VALUE(scheduler),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_MAKES, .choices = {"unipc", "euler"},
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_RUN, .choices = {"unipc", "euler"},
         .help = "unipc or euler (default: the model's).",
         .foreign = "sampling-method sample-method sampler sample-solver solver"},
 
     [FF_OPTION_OUTPUT] = {
         .name = "output", .letter = 'o', .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(output),
-        .group = FF_GROUP_OUTPUT, .commands = FF_MAKES | FF_AGAIN,
-        .help = "Where to write; the ending says what: .webp, .png, f-%03d.png, .y4m, or - for YUV4MPEG on standard output. "
-                "For stills also a folder.",
+        .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
+        .help = "Where to write; the ending says what: .webp, .png, f-%03d.png, .y4m, or - for YUV4MPEG on standard "
+                "output. For stills also a folder.",
         .foreign = "out outfile output-file output-path output-dir outdir save-file save-path save-dir"},
     [FF_OPTION_QUALITY] = {
         .name = "quality", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(quality),
-        .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .minimum = 0, .maximum = 100, .help = "Of a lossy WebP, 0 to 100 (default 90).",
         .foreign = "-q:v crf"},
     [FF_OPTION_LOSSLESS] = {
         .name = "lossless", .kind = FF_KIND_FLAG, .offset = VALUE(lossless),
-        .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "A WebP with exactly the frames that were computed."},
     [FF_OPTION_NO_METADATA] = {
         .name = "no-metadata", .kind = FF_KIND_FLAG, .offset = VALUE(no_metadata),
-        .group = FF_GROUP_OUTPUT, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "Leaves prompt, seed and options out of the file; `again` cannot work then.",
         .foreign = "disable-image-metadata disable-metadata"},
     [FF_OPTION_JSON] = {
         .name = "json", .kind = FF_KIND_FLAG, .offset = VALUE(json),
-        .group = FF_GROUP_OUTPUT, .commands = FF_EVERY_COMMAND,
+        .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_ALL,
         .help = "Says what was done as one JSON object on standard output."},
 
     [FF_OPTION_DUMP] = {
         .name = "dump", .kind = FF_KIND_PATH, .argument = "FILE", .offset = VALUE(dump),
-        .group = FF_GROUP_TENSORS, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_TENSORS, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "Writes every named tensor of the run to FILE.safetensors.",
         .foreign = "save-tensors dump-tensors"},
     [FF_OPTION_DUMP_LEVEL] = {
         .name = "dump-level", .kind = FF_KIND_CHOICE, .argument = "LEVEL", .offset = VALUE(dump_level),
-        .group = FF_GROUP_TENSORS, .commands = FF_MAKES | FF_AGAIN, .choices = {"step", "run", "block"},
+        .group = FF_GROUP_TENSORS, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN, .choices = {"step", "run", "block"},
         .help = "step (the default); run leaves the steps out; block adds every transformer block."},
     [FF_OPTION_LOAD] = {
         .name = "load", .kind = FF_KIND_INPUT, .argument = "FILE", .offset = VALUE(load),
-        .group = FF_GROUP_TENSORS, .effect = FRAMES, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_TENSORS, .effect = FRAMES, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "Takes tensors from a safetensors file instead of computing those of the same name.",
         .foreign = "load-tensors latents"},
 
     [FF_OPTION_MODEL] = {
         .name = "model", .letter = 'm', .kind = FF_KIND_PATH, .argument = "DIR", .offset = VALUE(model),
-        .group = FF_GROUP_RUNNING, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "A model folder in diffusers' layout (default: $FIRSTFRAME_MODEL, else the one that ships).",
         .foreign = "-M diffusion-model high-noise-diffusion-model vae t5xxl umt5 clip-l clip-vision text-encoder "
                    "pretrained-model-name-or-path model-path model-dir ckpt ckpt-dir checkpoint transformer -d"},
     [FF_OPTION_THREADS] = {
         .name = "threads", .letter = 't', .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(threads),
-        .group = FF_GROUP_RUNNING, .commands = FF_MAKES | FF_AGAIN, .minimum = 1, .maximum = 1024,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN, .minimum = 1, .maximum = 1024,
         .help = "How many (default: all); the result does not depend on it.",
         .foreign = "n-threads num-threads jobs -j"},
     [FF_OPTION_BACKEND] = {
         .name = "backend", .kind = FF_KIND_CHOICE, .argument = "NAME", .offset = VALUE(backend),
-        .group = FF_GROUP_RUNNING, .commands = FF_MAKES | FF_AGAIN, .choices = {"scalar"},
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN, .choices = {"scalar"},
         .help = "scalar, the plain kernels.", .foreign = "device"},
     [FF_OPTION_ESTIMATE] = {
         .name = "estimate", .kind = FF_KIND_FLAG, .offset = VALUE(estimate),
-        .group = FF_GROUP_RUNNING, .commands = FF_MAKES,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN,
         .help = "Says what the run would take, in time and memory, and does not run.",
         .foreign = "dry-run"},
     [FF_OPTION_RESUME] = {
         .name = "resume", .kind = FF_KIND_FLAG, .offset = VALUE(resume),
-        .group = FF_GROUP_RUNNING, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "Goes on with a run that was interrupted: give the same options again.",
         .foreign = "continue"},
     [FF_OPTION_QUIET] = {
         .name = "quiet", .letter = 'q', .kind = FF_KIND_FLAG, .offset = VALUE(quiet),
-        .group = FF_GROUP_RUNNING, .commands = FF_EVERY_COMMAND,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_ALL,
         .help = "Says nothing but errors.", .foreign = "silent"},
     [FF_OPTION_VERBOSE] = {
         .name = "verbose", .letter = 'v', .kind = FF_KIND_FLAG, .offset = VALUE(verbose),
-        .group = FF_GROUP_RUNNING, .commands = FF_MAKES | FF_AGAIN,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
         .help = "A line for every step.", .foreign = "debug"},
     [FF_OPTION_HELP] = {
         .name = "help", .letter = 'h', .kind = FF_KIND_FLAG, .offset = VALUE(help),
-        .group = FF_GROUP_RUNNING, .commands = FF_EVERY_COMMAND,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_ALL,
         .help = "This page.", .foreign = "usage -?"},
 };

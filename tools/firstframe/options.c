@@ -292,9 +292,9 @@ static ff_status check_required(const ff_options *values, ff_error *error)
             snprintf(letter, sizeof letter, "-%c/", option->letter);
         return ff_fail(error, FF_ERROR_INPUT, "%s--%s %s is missing", letter, option->name, option->argument);
     }
-    if (values->command == FF_INPAINT_COMMAND && !values->given[FF_OPTION_MASK] && !values->given[FF_OPTION_BOX])
+    if (values->command == FF_COMMAND_INPAINT && !values->given[FF_OPTION_MASK] && !values->given[FF_OPTION_BOX])
         return ff_fail(error, FF_ERROR_INPUT, "--mask FILE or --box X,Y,W,H is missing: what shall be painted anew?");
-    if ((values->command & FF_MAKES) && !values->output && !values->dump && !values->estimate)
+    if ((values->command & FF_COMMANDS_RUN) && !values->output && !values->dump && !values->estimate)
         return ff_fail(error, FF_ERROR_INPUT, "-o/--output PATH is missing");
     return FF_OK;
 }
@@ -328,7 +328,7 @@ static bool looks_like_option(const char *argument, unsigned command)
 
 static ff_status take_operand(ff_options *values, const char *argument, ff_error *error)
 {
-    if (values->command & FF_MAKES)
+    if (values->command & FF_COMMANDS_RUN)
         return ff_fail(error, FF_ERROR_INPUT,
                        "\"%.80s\" belongs to no option; a text of several words needs quotes around it", argument);
     if (values->operand)
@@ -338,44 +338,48 @@ static ff_status take_operand(ff_options *values, const char *argument, ff_error
     return FF_OK;
 }
 
+// Reads the option at arguments[*i], and its value if that is the next argument; *i ends on the last one used.
+static ff_status take_option(ff_options *values, int count, char *const *arguments, int *i, ff_error *error)
+{
+    const char *argument = arguments[*i], *next = *i + 1 < count ? arguments[*i + 1] : NULL, *value;
+    ff_option_id id;
+    ff_status status = recognise(argument, values->command, &id, &value, error);
+    if (status != FF_OK)
+        return status;
+    const ff_option *option = &ff_option_table[id];
+    if (!value && option->kind == FF_KIND_FLAG) {
+        value = "";
+    } else if (!value) {
+        if (!next)
+            return ff_fail(error, FF_ERROR_INPUT, "%.40s needs a value: %s", argument, option->argument);
+        if (looks_like_option(next, values->command))
+            return ff_fail(error, FF_ERROR_INPUT, "%.40s needs a value, found the option %.40s (write --%s=%.40s if it "
+                           "is meant)", argument, next, option->name, next);
+        value = next;
+        (*i)++;
+    }
+    return ff_option_read(values, id, value, error);
+}
+
 ff_status ff_options_parse(unsigned command, int count, char *const *arguments, ff_options *out, ff_error *error)
 {
     bool options_end = false;
+    ff_status status = FF_OK;
     *out = (ff_options){.command = command, .count = 1, .quality = 90, .context = NAN, .strength = NAN, .seconds = NAN,
                         .fps = NAN, .guidance = NAN, .flow_shift = NAN};
-    for (int i = 0; i < count; i++) {
-        const char *argument = arguments[i], *value;
-        ff_option_id id;
-        ff_status status;
-        if (options_end || argument[0] != '-' || argument[1] == 0) {
-            if ((status = take_operand(out, argument, error)) != FF_OK)
-                return status;
-            continue;
-        }
-        if (strcmp(argument, "--") == 0) {
+    for (int i = 0; i < count && status == FF_OK; i++) {
+        const char *argument = arguments[i];
+        if (options_end || argument[0] != '-' || argument[1] == 0)
+            status = take_operand(out, argument, error);
+        else if (strcmp(argument, "--") == 0)
             options_end = true;
-            continue;
-        }
-        if ((status = recognise(argument, command, &id, &value, error)) != FF_OK)
-            return status;
-        if (ff_option_table[id].kind == FF_KIND_FLAG) {
-            value = value ? value : "";
-        } else if (!value) {
-            if (i + 1 >= count)
-                return ff_fail(error, FF_ERROR_INPUT, "%.40s needs a value: %s", argument, ff_option_table[id].argument);
-            if (looks_like_option(arguments[i + 1], command))
-                return ff_fail(error, FF_ERROR_INPUT, "%.40s needs a value, found the option %.40s (write --%s=%.40s if "
-                               "it is meant)", argument, arguments[i + 1], ff_option_table[id].name, arguments[i + 1]);
-            value = arguments[++i];
-        }
-        if ((status = ff_option_read(out, id, value, error)) != FF_OK)
-            return status;
+        else
+            status = take_option(out, count, arguments, &i, error);
     }
-    if (out->help)
-        return FF_OK;
-    if (!(command & FF_MAKES) && !out->operand)
+    if (status != FF_OK || out->help)
+        return status;
+    if (!(command & FF_COMMANDS_RUN) && !out->operand)
         return ff_fail(error, FF_ERROR_INPUT, "a file to look at is missing");
-    if (check_together(out, error) || check_required(out, error))
-        return FF_ERROR_INPUT;
-    return FF_OK;
+    status = check_together(out, error);
+    return status == FF_OK ? check_required(out, error) : status;
 }

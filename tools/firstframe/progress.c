@@ -99,5 +99,4 @@ void ff_display_clear(ff_display *display)
 {
     if (display->bar && display->begun >= 0)
         fprintf(stderr, "\r\033[K");
-    display->bar = false;
 }

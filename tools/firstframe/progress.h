@@ -1,5 +1,5 @@
-// The line that shows how far a run is: stage, step, a bar and the time left, on stderr when that is a terminal; with -v
-// a line for every step instead.
+// The line that shows how far a run is: stage, step, a bar and the time left, on stderr when that is a terminal; with
+// -v a line for every step instead.
 #ifndef FF_PROGRESS_H
 #define FF_PROGRESS_H
 

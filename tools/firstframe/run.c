@@ -93,7 +93,8 @@ static ff_status prepare(run *one, ff_error *error)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for the record of the run");
     if (!one->state_path || !options->resume) {
         if (one->state_path && ff_host_exists(one->state_path))
-            ff_report_note(one->job->report, "%s is left from an interrupted run; this one starts over", one->state_path);
+            ff_report_note(one->job->report, "%s is left from an interrupted run; this one starts over",
+                           one->state_path);
         return FF_OK;
     }
     if (options->count > 1 && !ff_host_exists(one->state_path))
@@ -180,20 +181,27 @@ static void report_plan(ff_job *job)
     ff_json_hash(object, "model_sha256", job->model_hash);
 }
 
+// Seconds, rounded to whole milliseconds.
+static double round_seconds(double seconds)
+{
+    return floor(1000 * seconds + 0.5) / 1000;
+}
+
 static void report_run(run *one, const ff_result *result, const char *hash, bool several)
 {
     ff_job *job = one->job;
     cJSON *object = job->report->object, *output, *seconds;
     double total = ff_host_seconds() - one->begun;
+    const char *written = one->path ? one->path : job->options->dump;
     char clip[96] = "";
     report_plan(job);
     output = report_output(job, one->path, one->seed, hash);
     seconds = cJSON_AddObjectToObject(output, "seconds");
-    ff_json_number(seconds, "text", result->seconds_text);
-    ff_json_number(seconds, "encode", result->seconds_encode);
-    ff_json_number(seconds, "denoise", result->seconds_denoise);
-    ff_json_number(seconds, "decode", result->seconds_decode);
-    ff_json_number(seconds, "total", floor(1000 * total + 0.5) / 1000);
+    ff_json_number(seconds, "text", round_seconds(result->seconds_text));
+    ff_json_number(seconds, "encode", round_seconds(result->seconds_encode));
+    ff_json_number(seconds, "denoise", round_seconds(result->seconds_denoise));
+    ff_json_number(seconds, "decode", round_seconds(result->seconds_decode));
+    ff_json_number(seconds, "total", round_seconds(total));
     ff_json_whole(output, "scratch_bytes", result->peak_memory_bytes);
     cJSON_DeleteItemFromObject(object, "peak_memory_bytes");
     ff_json_whole(object, "peak_memory_bytes", ff_host_peak_memory());
@@ -209,7 +217,7 @@ static void report_run(run *one, const ff_result *result, const char *hash, bool
         snprintf(clip, sizeof clip, "%zu frames, %.3f s at %g fps, ", job->plan.frames,
                  (double)job->plan.frames / job->fps, job->fps);
     ff_report_line(job->report, "%s: %s%zux%zu, seed %llu, made in %.1f s, frames_sha256 %.12s",
-                   one->path ? one->path : "not written", clip, job->plan.width, job->plan.height,
+                   written ? written : "not written", clip, job->plan.width, job->plan.height,
                    (unsigned long long)one->seed, total, hash);
 }
 
@@ -227,7 +235,7 @@ static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
         return ff_fail(error, status, "interrupted; %s keeps what was done, and the same command with --resume goes on "
                        "from there", one->state_path);
     if (status == FF_CANCELLED)
-        return ff_fail(error, status, "interrupted; nothing was written");
+        return ff_fail(error, status, "interrupted; nothing of %s was written", one->path ? one->path : "the run");
     if (one->state_kept)
         ff_report_note(one->job->report, "%s keeps what was done; --resume goes on from there", one->state_path);
     return status;

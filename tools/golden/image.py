@@ -240,6 +240,17 @@ def lossy_goldens(save):
         "animation": encoded(picture, "WEBP", save_all=True, append_images=[soft(37, 22, 13)], duration=40),
     }.items():
         save(name + ".webp", data, flat(data), 0)
+    # the first frame covers part of the canvas: an ANMF chunk of our own at (6, 4) of 50 x 40
+    still = encoded(layered, "WEBP", lossless=True, exact=True)
+    still = still[still.index(b"VP8L"):]
+    still = still[:8 + struct.unpack("<I", still[4:8])[0]]
+    frame = b"".join(struct.pack("<I", v)[:3] for v in (3, 2, 36, 21, 100)) + b"\0" + still + b"\0" * (len(still) % 2)
+    body = b"WEBP" + b"VP8X" + struct.pack("<II", 10, 0x12) + b"\x31\0\0\x27\0\0"
+    body += b"ANIM" + struct.pack("<IIH", 6, 0, 0) + b"ANMF" + struct.pack("<I", len(frame)) + frame
+    canvas = np.full((40, 50, 3), 255, np.uint8)
+    canvas[4:26, 6:43] = over(np.asarray(picture), np.asarray(alpha), 255)
+    save("offset.webp", b"RIFF" + struct.pack("<I", len(body)) + body, canvas, 0)
+
     data = encoded(picture, "WEBP", lossless=True, exif=exif)
     save("orientation8.webp", data, np.rot90(np.asarray(picture)), 0)
 

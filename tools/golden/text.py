@@ -50,8 +50,8 @@ UNUSUAL = (
     "👩‍🚀 👨‍👩‍👧‍👦 🇩🇪 🇯🇵🇫🇷 ❤️ 1️⃣ 👍🏽 🏴󠁧󠁢󠁷󠁬󠁳󠁿 🙂🙂 Å Ω ×÷ ▁ ▁▁a a▁b"
 ).split() + ["e\u0301", "A\u030a", "o\u0302\u0323", "o\u0323\u0302", "\u1112\u1161\u11ab", "か\u3099", "\u0344",
              "\u0958", "\ufb1d", "x\u0301\u0327", "\ufb01\u0301", "\u00a0\u0301"]
-SPACES = " |  |\t|\n|\r|\r\n|\n\n|\u00a0|\u3000|\u2009|\u200a|\u200b|\u200c|\u200d|\u2028|\u2029|\u0085|\u1680|\u202f|\u205f|" \
-         "\ufeff|\x0b|\x0c|\x1c|\x1f|\u2060|\u180e".split("|")
+SPACES = (" |  |\t|\n|\r|\r\n|\n\n|\u00a0|\u3000|\u2009|\u200a|\u200b|\u200c|\u200d|\u2028|\u2029|\u0085|\u1680|\u202f|"
+          "\u205f|\ufeff|\x0b|\x0c|\x1c|\x1f|\u2060|\u180e").split("|")
 CONTROLS = ["\0", "\1", "\7", "\x08", "\x1b", "\x1b[31m", "\x1b[0m", "\x1b[1;٣m", "\x1b[", "\x1b[;x", "\x7f", "\x81",
             "\u206a", "\ufff9", "\ufffc", "\ufffd", "\u200e", "\u202a", "\U000e0067"]
 ADDED = ["</s>", "<pad>", "<unk>", "<extra_id_0>", "<extra_id_9>", "<extra_id_299>", "<lens>", " <lens> ", "<solo>",
@@ -89,10 +89,11 @@ def strings(seed, count):
     r = random.Random(seed)
     out = ["", " ", " \n\t\u3000", "a", *PROMPTS, "\n".join(PROMPTS), "a < b &amp; c\nd &amp; e", "a &amp; b\nc < d",
            "x" * 1500, "word " * 700, "猫" * 900, "</s>" * 520, "👩‍🚀" * 300, "a\r\nb\rc\u2028d\u2029e\x85f"]
-    names = sorted(name.rstrip(";") for name in html.entities.html5)
+    names = sorted(name[:-1] for name in html.entities.html5 if name.endswith(";"))
+    bare = [name for name in names if name in html.entities.html5]
     for some in (names[i:i + 30] for i in range(0, len(names), 30)):
-        out += [" ".join(f"&{name};" for name in some), ".".join(f"&{name}" for name in some),
-                " ".join(f"&{name.upper()};" for name in some)]
+        out += [" ".join(f"&{name};" for name in some), " ".join(f"&{name.upper()};" for name in some)]
+    out += [f"a&{name}b" for name in bare]
     out += UNUSUAL + ADDED + ENTITIES
     out += [f"a{s}b" for s in SPACES + CONTROLS]
     out += [f"{a} {b}" for a, b in zip(PROMPTS, PROMPTS[1:])]
@@ -290,7 +291,7 @@ def main():
         large_tokenizer(folder, [prompt_clean(text) for text in texts])
         write_strings(folder / "strings.safetensors", texts, [folder])
         return
-    texts = strings(1, 2300)
+    texts = strings(1, 2200)
     pieces_tokenizer(ROOT / "pieces", [prompt_clean(text) for text in texts[::2]])
     write_strings(ROOT / "strings.safetensors", texts, [ROOT / "words", ROOT / "pieces"])
     buckets()
