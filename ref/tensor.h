@@ -32,11 +32,6 @@ typedef struct ff_weight {
 // Copies elements [first, first + count) of a floating-point weight to f32.
 void ff_weight_widen(const ff_weight *weight, size_t first, size_t count, float *out);
 
-// Fills *error with a formatted sentence and returns `status`, so that a function can `return ff_fail(...)`.
-// error may be NULL.
-ff_status ff_fail(ff_error *error, ff_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 // Size arithmetic. Each returns false, and leaves *out alone, if the true result does not fit.
 bool ff_multiply_sizes(size_t a, size_t b, size_t *out);
 bool ff_add_sizes(size_t a, size_t b, size_t *out);

@@ -8,7 +8,6 @@
 #include <jerror.h>
 
 #include "codec_pixels.h"
-#include "tensor.h"
 
 #define MOST_SCANS 500  // a progressive file of more is made to keep decoders busy
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "pictures.h"
-#include "tensor.h"
 
 ff_status ff_pixels_allocate(const char *name, size_t width, size_t height, size_t channels, uint8_t **out,
                              ff_error *error)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "codec_pixels.h"
-#include "tensor.h"
 
 bool ff_png_recognise(const uint8_t *bytes, size_t size)
 {

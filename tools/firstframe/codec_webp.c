@@ -10,7 +10,6 @@
 #include <webp/encode.h>
 
 #include "codec_pixels.h"
-#include "tensor.h"
 
 bool ff_webp_recognise(const uint8_t *bytes, size_t size)
 {

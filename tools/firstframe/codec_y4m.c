@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor.h"
 
 #define MOST_DENOMINATOR 1001  // 30000/1001 and its like
 

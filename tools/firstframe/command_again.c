@@ -66,7 +66,14 @@ static ff_status add_input(arguments *all, const ff_option *option, const char *
     return status;
 }
 
-// What the record says, and over it what this command's options say.
+// --quality and --lossless exclude each other: either of them, given now, puts a recorded one aside.
+static bool is_overruled(ff_option_id id, const ff_options *options)
+{
+    return (id == FF_OPTION_QUALITY || id == FF_OPTION_LOSSLESS) &&
+           (options->given[FF_OPTION_QUALITY] || options->given[FF_OPTION_LOSSLESS]);
+}
+
+// What the record says, and in its place what this command's options say.
 static ff_status collect(arguments *all, const cJSON *record, const ff_options *options, ff_error *error)
 {
     ff_status status = FF_OK;
@@ -74,7 +81,6 @@ static ff_status collect(arguments *all, const cJSON *record, const ff_options *
         const ff_option *option = &ff_option_table[id];
         const char *recorded = ff_record_option(record, option);
         bool input = option->kind == FF_KIND_INPUT, given = options->given[id] && (option->commands & FF_COMMAND_AGAIN);
-        bool quality = id == FF_OPTION_QUALITY || id == FF_OPTION_LOSSLESS;
         char *value = given ? ff_option_print(options, (ff_option_id)id) : NULL;
         if (given && !value)
             status = ff_fail(error, FF_ERROR_MEMORY, "no memory for --%s", option->name);
@@ -85,7 +91,7 @@ static ff_status collect(arguments *all, const cJSON *record, const ff_options *
                                error);
         else if (given)
             status = add_argument(all, option, value, error);
-        else if (recorded && !(quality && (options->lossless || options->given[FF_OPTION_QUALITY])))
+        else if (recorded && !is_overruled((ff_option_id)id, options))
             status = add_argument(all, option, recorded, error);
         free(value);
     }

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "font.h"
-#include "tensor.h"
 
 #define GUTTER 8
 #define BACKGROUND 240
 #define INK 40
+#define MOST_BYTES 0x1p40
 #define LETTER_ADVANCE (FF_FONT_WIDTH + 1)
 
 static size_t larger(size_t a, size_t b)
@@ -37,7 +37,7 @@ static void draw_letter(ff_image *sheet, char letter, size_t x, size_t y, size_t
 ff_status ff_contact_sheet_draw(const ff_image *stills, const char *const *labels, size_t count, ff_image *out,
                                 ff_error *error)
 {
-    size_t cell_width = 1, cell_height = 1, columns = 1, letters = 1, width, height, bytes;
+    size_t cell_width = 1, cell_height = 1, columns = 1, letters = 1;
 
     *out = (ff_image){0};
     if (count == 0)
@@ -58,11 +58,17 @@ ff_status ff_contact_sheet_draw(const ff_image *stills, const char *const *label
         scale--;
     size_t label_height = (FF_FONT_HEIGHT + 2) * scale;  // the text and what separates it from its still
 
-    if (!ff_add_sizes(cell_width, GUTTER, &width) || !ff_multiply_sizes(width, columns, &width)
-        || !ff_add_sizes(width, GUTTER, &width) || !ff_add_sizes(cell_height, label_height + GUTTER, &height)
-        || !ff_multiply_sizes(height, rows, &height) || !ff_add_sizes(height, GUTTER, &height)
-        || !ff_multiply_sizes(width, height, &bytes) || !ff_multiply_sizes(bytes, 3, &bytes)
-        || !(out->rgb = malloc(bytes)))
+    // in double first: exact as far as MOST_BYTES, and it cannot overflow
+    double wide = (double)columns * (double)(cell_width + GUTTER) + GUTTER;
+    double high = (double)rows * (double)(cell_height + label_height + GUTTER) + GUTTER;
+    size_t width = 0, height = 0, bytes = 0;
+    if (3 * wide * high <= MOST_BYTES) {
+        width = (size_t)wide;
+        height = (size_t)high;
+        bytes = 3 * width * height;
+        out->rgb = malloc(bytes);
+    }
+    if (!out->rgb)
         return ff_fail(error, FF_ERROR_MEMORY, "out of memory for a contact sheet of %zu pictures", count);
     out->width = width;
     out->height = height;

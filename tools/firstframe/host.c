@@ -163,34 +163,59 @@ void ff_host_remove_file(const char *path)
     unlink(path);
 }
 
+static ff_status cannot_write(const char *path, ff_error *error)
+{
+    return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+ff_status ff_host_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error)
+{
+    int written = snprintf(temporary, capacity, "%s.part-XXXXXX", path);
+    if (written < 0 || (size_t)written >= capacity)
+        return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", path);
+    int descriptor = mkostemp(temporary, O_CLOEXEC);
+    if (descriptor < 0)
+        return cannot_write(path, error);
+    // mkostemp makes the file private; give it the permissions any new file would have
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(descriptor, 0666 & ~mask);
+    *out = fdopen(descriptor, "w+b");
+    if (!*out) {
+        close(descriptor);
+        unlink(temporary);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    return FF_OK;
+}
+
+ff_status ff_host_rename_over(const char *temporary, const char *path, ff_error *error)
+{
+    if (rename(temporary, path) == 0)
+        return FF_OK;
+    ff_status status = cannot_write(path, error);
+    unlink(temporary);
+    return status;
+}
+
 ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error)
 {
-    size_t length = strlen(path);
-    char *temporary = malloc(length + 8);
-    FILE *file = NULL;
-    int descriptor;
-    bool good;
-    if (!temporary)
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: no memory for its name", path);
-    memcpy(temporary, path, length);
-    memcpy(temporary + length, ".XXXXXX", 8);
-    descriptor = mkstemp(temporary);
-    if (descriptor >= 0)
-        file = fdopen(descriptor, "wb");
-    good = file != NULL;
+    char temporary[4096];
+    FILE *file;
+    ff_status status = ff_host_create_beside(path, temporary, sizeof temporary, &file, error);
+    if (status)
+        return status;
+    bool good = true;
     for (size_t i = 0; i < count && good; i++)
         good = fwrite(pieces[i].bytes, 1, pieces[i].size, file) == pieces[i].size;
-    good = good && fflush(file) == 0 && fsync(descriptor) == 0;
-    if (file)
-        good = fclose(file) == 0 && good;
-    good = good && rename(temporary, path) == 0;
-    if (!good) {
-        ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
-        if (descriptor >= 0)
-            unlink(temporary);
-    }
-    free(temporary);
-    return good ? FF_OK : FF_ERROR_IO;
+    good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (!good)
+        status = cannot_write(path, error);
+    if (fclose(file) != 0 && good)
+        status = cannot_write(path, error);
+    if (status)
+        unlink(temporary);
+    return status ? status : ff_host_rename_over(temporary, path, error);
 }
 
 static ff_status cannot_read(const char *path, ff_error *error)

@@ -9,7 +9,6 @@
 #include "codec_png.h"
 #include "codec_webp.h"
 #include "pictures.h"
-#include "tensor.h"
 
 // ---- writing ----
 

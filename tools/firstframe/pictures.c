@@ -8,7 +8,6 @@
 #include "codec_jpeg.h"
 #include "codec_png.h"
 #include "codec_webp.h"
-#include "tensor.h"
 
 #define WHITE 255
 #define BLACK 0

@@ -1,0 +1,287 @@
+// Reading safetensors and configs: what a good file holds, and that every broken one is refused with a sentence.
+// The format is huggingface/safetensors'; the files are made here, byte by byte.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "golden.h"
+
+static char folder[] = "/tmp/ff-weights-XXXXXX";
+static char path[64];
+
+static void write_bytes(const char *name, const void *bytes, size_t size)
+{
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+// header as JSON, then data; returns the file's size.
+static size_t write_safetensors(const char *name, const char *header, const void *data, size_t size)
+{
+    uint8_t bytes[4096];
+    size_t length = strlen(header);
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)((uint64_t)length >> (8 * i));
+    assert_true(8 + length + size <= sizeof bytes);
+    memcpy(bytes + 8, header, length);
+    if (size)
+        memcpy(bytes + 8 + length, data, size);
+    write_bytes(name, bytes, 8 + length + size);
+    return 8 + length + size;
+}
+
+static void assert_refused(const char *expected)
+{
+    ff_error error = {0};
+    ff_weights *weights = NULL;
+    assert_int_equal(ff_weights_open_file(path, &weights, &error), FF_ERROR_INPUT);
+    assert_null(weights);
+    if (!strstr(error.message, expected) || !strstr(error.message, path))
+        fail_msg("expected a sentence with the file's name and \"%s\", got \"%s\"", expected, error.message);
+}
+
+static const char good_header[] =
+    "{\"__metadata__\":{\"format\":\"pt\"},"
+    "\"b.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+    "\"a.bias\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[16,20]},"
+    "\"half\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[20,28]},"
+    "\"odd\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[28,29]},"
+    "\"unaligned\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[29,37]},"
+    "\"empty\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[37,37]}}";
+
+static size_t good_data(uint8_t data[37])
+{
+    const float matrix[4] = {1, -2, 0.5f, 1e-40f};
+    const uint16_t bias[2] = {0x3f80, 0xff80};                // 1, -infinity
+    const uint16_t half[4] = {0x3c00, 0x8001, 0x7bff, 0x7e00};  // 1, -2^-24, 65504, NaN
+    const int64_t number = -7;
+    memcpy(data, matrix, 16);
+    memcpy(data + 16, bias, 4);
+    memcpy(data + 20, half, 8);
+    data[28] = 200;
+    memcpy(data + 29, &number, 8);
+    return 37;
+}
+
+static void test_a_good_file_is_read(void **state)
+{
+    (void)state;
+    uint8_t data[37];
+    ff_error error = {0};
+    ff_weights *weights;
+    ff_weight view;
+    const float *vector;
+    float half[4];
+    write_safetensors("good.safetensors", good_header, data, good_data(data));
+    assert_ok(ff_weights_open_file(path, &weights, &error), &error);
+    assert_int_equal(ff_weights_count(weights), 6);
+    assert_string_equal(ff_weights_metadata(weights, "format"), "pt");
+    assert_null(ff_weights_metadata(weights, "none"));
+    assert_ok(ff_weights_get(weights, &view, &error, 2, (size_t[]){2, 2}, "%s.weight", "b"), &error);
+    assert_true(((const float *)view.data)[1] == -2);
+    assert_ok(ff_weights_get_f32(weights, &vector, &error, 2, "a.bias"), &error);
+    assert_true(vector[0] == 1 && vector[1] == -INFINITY);
+    assert_true(ff_weights_find(weights, "half", &view));
+    ff_weight_widen(&view, 0, 4, half);
+    assert_true(half[0] == 1 && half[1] == -0x1p-24f && half[2] == 65504 && isnan(half[3]));
+    assert_true(ff_weights_find(weights, "unaligned", &view));
+    assert_true(((const int64_t *)view.data)[0] == -7);
+    assert_true(ff_weights_find(weights, "empty", &view) && view.shape[0] == 0);
+    assert_false(ff_weights_find(weights, "b", &view));
+
+    assert_int_equal(ff_weights_get(weights, &view, &error, 2, (size_t[]){2, 3}, "b.weight"), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "tensor b.weight has shape [2, 2], config.json asks for [2, 3]"));
+    assert_int_equal(ff_weights_get(weights, &view, &error, 1, (size_t[]){1}, "c"), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "tensor c is missing"));
+    assert_int_equal(ff_weights_get(weights, &view, &error, 1, (size_t[]){1}, "odd"), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "is U8, expected F32, F16 or BF16"));
+    assert_int_equal(ff_weights_get_f32(weights, &vector, &error, 3, "a.bias"), FF_ERROR_INPUT);
+    ff_weights_close(weights);
+}
+
+static void test_every_cut_is_refused(void **state)
+{
+    (void)state;
+    uint8_t data[37], bytes[1024];
+    ff_error error;
+    size_t size = write_safetensors("whole.safetensors", good_header, data, good_data(data));
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(bytes, 1, sizeof bytes, file), size);
+    fclose(file);
+    for (size_t cut = 0; cut < size; cut++) {
+        ff_weights *weights = NULL;
+        write_bytes("cut.safetensors", bytes, cut);
+        error = (ff_error){0};
+        assert_int_equal(ff_weights_open_file(path, &weights, &error), FF_ERROR_INPUT);
+        assert_non_null(strstr(error.message, path));
+    }
+}
+
+static void test_hostile_headers_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *expected;
+    } cases[] = {
+        {"[]", "not a JSON object"},
+        {"{\"a\":", "not a JSON object"},
+        {"{\"a\":{}}", "dtype (none)"},
+        {"{\"a\":{\"dtype\":\"Q4\",\"shape\":[1],\"data_offsets\":[0,1]}}", "dtype Q4"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":5,\"data_offsets\":[0,4]}}", "no shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1],\"data_offsets\":[0,4]}}", "no shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4],\"data_offsets\":[0,4]}}", "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", "no valid data_offsets"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", "no valid data_offsets"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", "takes 4 bytes by its shape, 8"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "ends at data byte 16, but the file has only 8"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[9007199254740988,9007199254740992]}}", "ends at"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+         "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", "appears twice"},
+    };
+    const uint8_t data[8] = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_safetensors("hostile.safetensors", cases[i].header, data, sizeof data);
+        assert_refused(cases[i].expected);
+    }
+    write_bytes("hostile.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10);
+    assert_refused("cut off");
+    write_bytes("hostile.safetensors", "", 0);
+    assert_refused("0 bytes");
+}
+
+static void test_shards_are_read_through_their_index(void **state)
+{
+    (void)state;
+    const float one[2] = {1, 2};
+    ff_error error = {0};
+    ff_weights *weights;
+    ff_weight view;
+    write_safetensors("model-00001-of-00002.safetensors",
+                      "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", one, 4);
+    write_safetensors("model-00002-of-00002.safetensors",
+                      "{\"y\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", one, 8);
+    const char *index = "{\"weight_map\":{\"x\":\"model-00001-of-00002.safetensors\","
+                        "\"y\":\"model-00002-of-00002.safetensors\"}}";
+    write_bytes("model.safetensors.index.json", index, strlen(index));
+    assert_ok(ff_weights_open(folder, &weights, &error), &error);
+    assert_int_equal(ff_weights_count(weights), 2);
+    assert_true(ff_weights_find(weights, "y", &view) && view.shape[0] == 2);
+    ff_weights_close(weights);
+
+    index = "{\"weight_map\":{\"x\":\"../../etc/passwd\"}}";
+    write_bytes("model.safetensors.index.json", index, strlen(index));
+    assert_int_equal(ff_weights_open(folder, &weights, &error), FF_ERROR_INPUT);
+    index = "{\"weight_map\":{\"x\":\"absent.safetensors\"}}";
+    write_bytes("model.safetensors.index.json", index, strlen(index));
+    assert_int_equal(ff_weights_open(folder, &weights, &error), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "absent.safetensors"));
+}
+
+static void test_a_dump_reads_back(void **state)
+{
+    (void)state;
+    const float values[3] = {1, NAN, -0.0f}, more[2] = {4, 5};
+    const int64_t ids[2] = {5, -1};
+    uint32_t bits;
+    ff_error error = {0};
+    ff_dump *dump;
+    ff_weights *weights;
+    ff_weight view;
+    snprintf(path, sizeof path, "%s/dump.safetensors", folder);
+    assert_ok(ff_dump_create(path, 10, &dump, &error), &error);
+    assert_ok(ff_dump_metadata(dump, "prompt", "a \"lake\" \xe2\x9c\x93", &error), &error);
+    assert_ok(ff_dump_tensor(dump, "x", FF_F32, 1, (size_t[]){3}, values, &error), &error);
+    assert_ok(ff_dump_tensor(dump, "ids", FF_I64, 1, (size_t[]){2}, ids, &error), &error);
+    assert_ok(ff_dump_begin(dump, "pieces", FF_F32, 2, (size_t[]){2, 2}, &error), &error);
+    assert_ok(ff_dump_append(dump, FF_F32, more, 2, &error), &error);
+    assert_ok(ff_dump_append(dump, FF_F32, more, 2, &error), &error);
+    assert_int_not_equal(access(path, F_OK), 0);  // not there before it is whole
+    assert_ok(ff_dump_finish(dump, &error), &error);
+    assert_ok(ff_weights_open_file(path, &weights, &error), &error);
+    assert_string_equal(ff_weights_metadata(weights, "prompt"), "a \"lake\" \xe2\x9c\x93");
+    assert_true(ff_weights_find(weights, "x", &view));
+    memcpy(&bits, (const float *)view.data + 1, 4);
+    assert_int_equal(bits, 0x7fc00000);
+    assert_true(ff_weights_find(weights, "ids", &view) && ((const int64_t *)view.data)[1] == -1);
+    assert_true(ff_weights_find(weights, "pieces", &view) && ((const float *)view.data)[3] == 5);
+    ff_weights_close(weights);
+}
+
+static void test_configs_check_kinds_and_ranges(void **state)
+{
+    (void)state;
+    const char *text = "{\"n\":12,\"x\":0.5,\"b\":true,\"s\":\"word\",\"list\":[1,2,3],\"flags\":[true,false],"
+                       "\"none\":null,\"negative\":-1,\"big\":1e300}";
+    ff_error error = {0};
+    ff_config *config;
+    size_t n, list[3], count = 3;
+    double x;
+    bool b;
+    const char *s;
+    write_bytes("config.json", text, strlen(text));
+    assert_ok(ff_config_open(path, &config, &error), &error);
+    assert_ok(ff_config_size(config, "n", 1, 1, 100, &n, &error), &error);
+    assert_int_equal(n, 12);
+    assert_ok(ff_config_size(config, "none", 7, 1, 100, &n, &error), &error);
+    assert_int_equal(n, 7);
+    assert_ok(ff_config_number(config, "x", 0, &x, &error), &error);
+    assert_true(x == 0.5);
+    assert_ok(ff_config_bool(config, "b", false, &b, &error), &error);
+    assert_true(b);
+    assert_ok(ff_config_string(config, "s", "", &s, &error), &error);
+    assert_string_equal(s, "word");
+    assert_ok(ff_config_sizes(config, "list", list, &count, &error), &error);
+    assert_int_equal(count, 3);
+    assert_false(ff_config_has(config, "none"));
+    assert_int_equal(ff_config_size(config, "n", 1, 1, 10, &n, &error), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "n is 12, must be from 1 to 10"));
+    assert_int_equal(ff_config_size(config, "negative", 1, 0, 10, &n, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_size(config, "big", 1, 0, SIZE_MAX, &n, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_size(config, "x", 1, 0, 10, &n, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_bool(config, "n", true, &b, &error), FF_ERROR_INPUT);
+    count = 2;
+    assert_int_equal(ff_config_sizes(config, "list", list, &count, &error), FF_ERROR_INPUT);
+    count = 3;
+    assert_int_equal(ff_config_sizes(config, "flags", list, &count, &error), FF_ERROR_INPUT);
+    ff_config_close(config);
+    write_bytes("config.json", "", 0);
+    assert_int_equal(ff_config_open(path, &config, &error), FF_ERROR_INPUT);
+    write_bytes("config.json", "[1]", 3);
+    assert_int_equal(ff_config_open(path, &config, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_open("/nonexistent/config.json", &config, &error), FF_ERROR_INPUT);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_good_file_is_read),
+        cmocka_unit_test(test_every_cut_is_refused),
+        cmocka_unit_test(test_hostile_headers_are_refused),
+        cmocka_unit_test(test_shards_are_read_through_their_index),
+        cmocka_unit_test(test_a_dump_reads_back),
+        cmocka_unit_test(test_configs_check_kinds_and_ranges),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
