@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc cmake make pkg-config libc6-dev libcjson-dev libutf8proc-dev libpng-dev libwebp-dev libjpeg-dev"
-test="libcmocka-dev qemu-user"
+test="libcmocka-dev qemu-user clang libomp-dev"
 
 wanted=$build
 [ "${1:-build}" = test ] && wanted="$wanted $test"

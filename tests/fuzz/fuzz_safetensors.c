@@ -1,0 +1,23 @@
+// A safetensors file of any bytes is read whole or refused; every tensor's data can be touched.
+#include "input.h"
+#include "weights/weights.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static volatile uint8_t touched;
+    ff_weights *weights;
+    ff_weight view;
+    if (ff_weights_open_file(fuzz_file(bytes, size), &weights, NULL))
+        return 0;
+    for (size_t i = 0; i < ff_weights_count(weights); i++) {
+        size_t length;
+        ff_weights_at(weights, i, &view);
+        length = ff_dtype_size(view.dtype);
+        for (int d = 0; d < view.rank; d++)
+            length *= view.shape[d];
+        for (size_t at = 0; at < length; at++)
+            touched = ((const uint8_t *)view.data)[at];
+    }
+    ff_weights_close(weights);
+    return 0;
+}
