@@ -11,7 +11,8 @@
 //     ff_model_close(model);
 //
 // RGB buffers in, RGB buffers out; no image codec inside. Nothing prints, exits or aborts. A model may be used by one
-// thread at a time. Every function that can fail returns FF_OK (0) or fills *error (which may be NULL) with one sentence.
+// thread at a time. Every function that can fail returns FF_OK (0) or fills *error (which may be NULL) with a
+// sentence. The caller's floating-point environment does not matter and is left as it was.
 #ifndef FIRSTFRAME_H
 #define FIRSTFRAME_H
 
@@ -52,7 +53,7 @@ typedef struct ff_image {
 typedef enum ff_task { FF_TEXT_TO_IMAGE, FF_TEXT_TO_VIDEO, FF_IMAGE_TO_VIDEO, FF_INPAINT } ff_task;
 typedef enum ff_scheduler { FF_SCHEDULER_MODEL, FF_SCHEDULER_UNIPC, FF_SCHEDULER_EULER } ff_scheduler;
 typedef enum ff_fit { FF_FIT_COVER, FF_FIT_STRETCH, FF_FIT_CROP, FF_FIT_PAD } ff_fit;
-typedef enum ff_detail { FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK } ff_detail;  // --dump-level
+typedef enum ff_detail { FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK, FF_DETAIL_OP } ff_detail;  // --dump-level
 
 // Where a run is. done counts up to total within a stage.
 typedef enum ff_stage { FF_STAGE_TEXT, FF_STAGE_ENCODE, FF_STAGE_DENOISE, FF_STAGE_DECODE } ff_stage;

@@ -12,13 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MOST_ATTEMPTS 1000  // to find a name that nobody uses
+
 _Static_assert(FLT_EVAL_METHOD == 0, "the arithmetic contract needs float operations rounded to float");
 _Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE single and double");
 
 ff_status ff_map_file(const char *path, ff_mapping *out, ff_error *error)
 {
     struct stat facts;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not keep us waiting
     *out = (ff_mapping){0};
     if (file < 0)
         return ff_fail(error, errno == ENOENT || errno == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
@@ -61,20 +63,27 @@ bool ff_file_exists(const char *path)
 
 ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error)
 {
-    int written = snprintf(temporary, capacity, "%s.part-XXXXXX", path);
-    if (written < 0 || (size_t)written >= capacity)
-        return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", path);
-    int file = mkostemp(temporary, O_CLOEXEC);
-    if (file < 0)
+    int file = -1;
+    // not mkostemp, whose files are private: this one is to have the permissions of any new file
+    for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+        int written = snprintf(temporary, capacity, "%s.part-%ld-%u", path, (long)getpid(), attempt);
+        if (written < 0 || (size_t)written >= capacity) {
+            temporary[0] = 0;
+            return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", path);
+        }
+        file = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file >= 0 || errno != EEXIST)
+            break;
+    }
+    if (file < 0) {
+        temporary[0] = 0;
         return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
-    // mkostemp makes the file private; give it the permissions any new file would have
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(file, 0666 & ~mask);
+    }
     *out = fdopen(file, "w+b");
     if (!*out) {
         close(file);
         unlink(temporary);
+        temporary[0] = 0;
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
     }
     return FF_OK;
@@ -102,14 +111,20 @@ double ff_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-double ff_parse_number(const char *text, char **end)
+void ff_format_number(char text[FF_NUMBER_TEXT], double value)
 {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain)
-        return strtod(text, end);
-    double value = strtod_l(text, end, plain);
-    freelocale(plain);
-    return value;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = (locale_t)0;
+    if (plain)
+        before = uselocale(plain);
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, FF_NUMBER_TEXT, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    if (plain) {
+        uselocale(before);
+        freelocale(plain);
+    }
 }
 
 #if defined(__x86_64__)

@@ -26,8 +26,9 @@ void ff_remove_file(const char *path);
 
 double ff_seconds(void);  // monotonic clock
 
-// A decimal number written the C way whatever the locale; *end as strtod.
-double ff_parse_number(const char *text, char **end);
+// The shortest decimal text that reads back as the same number, written the C way whatever the locale.
+#define FF_NUMBER_TEXT 32
+void ff_format_number(char text[FF_NUMBER_TEXT], double value);
 
 // Round to nearest, no flush to zero, no denormals-are-zero, on this thread. Returns what was there before.
 typedef struct ff_float_mode {

@@ -29,6 +29,15 @@ const char *ff_dtype_name(ff_dtype dtype)
     return "?";
 }
 
+void ff_print_shape(char text[FF_SHAPE_TEXT], int rank, const size_t *shape)
+{
+    size_t used = 1;
+    text[0] = '[';
+    for (int i = 0; i < rank; i++)
+        used += (size_t)snprintf(text + used, FF_SHAPE_TEXT - used, i ? ", %zu" : "%zu", shape[i]);
+    snprintf(text + used, FF_SHAPE_TEXT - used, "]");
+}
+
 static float float_from_bits(uint32_t bits)
 {
     float value;
@@ -197,5 +206,5 @@ ff_status ff_tap(const ff_trace *trace, ff_dump_level level, ff_dtype dtype, int
     va_start(arguments, name_format);
     vsnprintf(name, sizeof name, name_format, arguments);
     va_end(arguments);
-    return trace->tensor(trace->user, name, dtype, rank, shape, data, error);
+    return trace->tensor(trace->user, level, name, dtype, rank, shape, data, error);
 }

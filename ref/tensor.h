@@ -29,6 +29,10 @@ typedef struct ff_weight {
     size_t shape[FF_MAX_RANK];
 } ff_weight;
 
+// A shape as "[2, 3]".   rank: at most FF_MAX_RANK
+#define FF_SHAPE_TEXT 128
+void ff_print_shape(char text[FF_SHAPE_TEXT], int rank, const size_t *shape);
+
 // Copies elements [first, first + count) of a floating-point weight to f32.
 void ff_weight_widen(const ff_weight *weight, size_t first, size_t count, float *out);
 
@@ -56,8 +60,8 @@ typedef enum ff_dump_level { FF_DUMP_RUN, FF_DUMP_STEP, FF_DUMP_BLOCK, FF_DUMP_O
 typedef struct ff_trace {
     void *user;
     ff_dump_level level;   // deepest level wanted
-    ff_status (*tensor)(void *user, const char *name, ff_dtype dtype, int rank, const size_t *shape, void *data,
-                        ff_error *error);
+    ff_status (*tensor)(void *user, ff_dump_level level, const char *name, ff_dtype dtype, int rank,
+                        const size_t *shape, void *data, ff_error *error);
 } ff_trace;
 
 // name may be a printf format. data: [shape], may be changed in place. trace may be NULL.

@@ -100,6 +100,8 @@ refuse 'takes one result' t2v $small -p x -n 2 -o -
 run 0 t2i $small -p 'a fox' -s 7 -o still.png
 exists still.png
 says 'still.png: 32x32, seed 7,'
+run 0 t2i -m model --steps 1 -p 'a fox' -W 64 -o wide.png
+says 'wide.png: 64x32,'  # the model's own shape is 1280x704
 run 0 t2i $small -p 'a fox' -n 3 -o stills
 exists stills/seed-0000.png stills/seed-0001.png stills/seed-0002.png stills/contact.png
 refuse 'seed-0001.png exists' t2i $small -p 'a fox' -s 1 -o stills
@@ -153,6 +155,7 @@ cmp -s mended.png mended-seed-0001.png || fail "the same seed gave another file"
 refuse 'reaches outside' inpaint -i still.png --box 8,8,80,8 -p ear $small -o x.png
 
 # ---- metadata ----
+refuse 'no model_index.json in it' inspect .
 run 0 inspect clip.webp
 says 'made by firstframe .* with i2v'
 says 'image  *still.png'
@@ -234,6 +237,9 @@ run 0 $long -o broken.webp --resume --json
 [ "$(hash_of)" = "$whole" ] || fail "the resumed run gave other frames"
 absent broken.webp.state
 refuse 'nothing to resume' $long -o broken.webp --resume
+run 0 t2i $small -p 'a fox' -s 7 -o early.png --resume
+says 'starts from the beginning'
+cmp early.png still.png || fail "a run that had not begun was resumed to other frames"
 
 [ $failures -eq 0 ] || exit 1
 echo "all command-line checks passed"

@@ -320,7 +320,8 @@ static void test_results_do_not_depend_on_threads(void **state)
     int before = omp_get_max_threads();
     for (int threads = 1; threads <= 5; threads++) {
         omp_set_num_threads(threads);
-        const ff_matmul product = {ROWS, COLUMNS, DEPTH, a, DEPTH, b, FF_F32, NULL, threads == 1 ? first : out, COLUMNS};
+        float *to = threads == 1 ? first : out;
+        const ff_matmul product = {ROWS, COLUMNS, DEPTH, a, DEPTH, b, FF_F32, NULL, to, COLUMNS};
         assert_int_equal(ff_kernels_scalar()->matmul(&product), FF_OK);
         if (threads > 1)
             assert_same_bits("matmul with more threads", out, first, ROWS * COLUMNS);

@@ -174,6 +174,10 @@ static void a_misspelt_option_names_the_nearest(void **state)
     assert_refused(FF_COMMAND_T2I, "did you mean --steps N?", ARGUMENTS("-steps", "5"));
     assert_refused(FF_COMMAND_I2V, "did you mean --keep-first?", ARGUMENTS("--keepfirst"));
     assert_refused(FF_COMMAND_T2I, "did you mean -n 10?", ARGUMENTS("-n10"));
+    assert_refused(FF_COMMAND_T2I, "did you mean -n 10?", ARGUMENTS("-n=10"));
+    assert_refused(FF_COMMAND_T2I, "did you mean -p x?", ARGUMENTS("-px"));
+    assert_refused(FF_COMMAND_T2I, "--help lists those there are", ARGUMENTS("-qv"));
+    assert_refused(FF_COMMAND_T2I, "name the same file", ARGUMENTS("-p", "x", "-o", "x.png", "--dump", "x.png"));
     assert_refused(FF_COMMAND_T2I, "--help lists those there are", ARGUMENTS("--xyzzyplugh"));
     assert_refused(FF_COMMAND_T2I, "--mask is an option of inpaint and again, not of t2i",
                    ARGUMENTS("--mask", "m.png"));

@@ -110,10 +110,26 @@ static void test_impossible_requests_are_refused(void **state)
     assert_refused(model, &request, "UTF-8");
     request.prompt = "a lake";
 
+    request.threads = SIZE_MAX;
+    assert_refused(model, &request, "threads");
+    request.threads = 0;
+    request.dump_detail = (ff_detail)9;
+    assert_refused(model, &request, "no level of detail");
+    request.dump_detail = FF_DETAIL_RUN;
+
+    const ff_image empty = {0}, thread = {1, 4000, pixels};
     request.task = FF_IMAGE_TO_VIDEO;
     assert_refused(model, &request, "no picture");
+    request.image = &empty;
+    assert_refused(model, &request, "no picture");
+    request.image = &thread;
+    request.height = 0;
+    assert_refused(model, &request, "32x32769 is too large");
+    request.height = 32;
     request.image = &still;
     assert_refused(text_only, &request, "from text only");
+    request.last = &empty;
+    assert_refused(model, &request, "last frame's picture");
     request.last = &still;
     request.frames = 1;
     assert_refused(model, &request, "last frame");
@@ -176,6 +192,34 @@ static void test_a_run_ends_when_progress_says_so(void **state)
     }
 }
 
+static ff_status refuse_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
+{
+    (void)index, (void)rgb;
+    const char *reason = user;
+    return reason ? ff_fail(error, FF_ERROR_IO, "%s", reason) : FF_ERROR_IO;
+}
+
+static void test_a_callback_ends_the_run_with_its_own_status(void **state)
+{
+    (void)state;
+    char reason[] = "the disk is full";
+    ff_error error = {0};
+    ff_request request = ff_request_default(FF_TEXT_TO_IMAGE);
+    request.prompt = "a lake";
+    request.width = request.height = 16;
+    request.steps = 1;
+    request.frame = refuse_frame;
+    request.user = reason;
+    assert_int_equal(ff_run(model, &request, NULL, &error), FF_ERROR_IO);
+    assert_int_equal(error.status, FF_ERROR_IO);
+    assert_string_equal(error.message, reason);
+    request.user = NULL;
+    assert_int_equal(ff_run(model, &request, NULL, &error), FF_ERROR_IO);
+    assert_int_equal(error.status, FF_ERROR_IO);
+    assert_string_equal(error.message, "a callback ended the run");
+    assert_int_equal(ff_run(model, &request, NULL, NULL), FF_ERROR_IO);
+}
+
 static int open_models(void **state)
 {
     (void)state;
@@ -199,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_a_clip_keeps_the_stills_aspect_ratio),
         cmocka_unit_test(test_impossible_requests_are_refused),
         cmocka_unit_test(test_a_run_ends_when_progress_says_so),
+        cmocka_unit_test(test_a_callback_ends_the_run_with_its_own_status),
     };
     return cmocka_run_group_tests(tests, open_models, close_models);
 }

@@ -34,11 +34,12 @@ typedef struct tapped {
     size_t count;              // elements seen
 } tapped;
 
-static ff_status tap(void *user, const char *name, ff_dtype dtype, int rank, const size_t *shape, void *data,
-                     ff_error *error)
+static ff_status tap(void *user, ff_dump_level level, const char *name, ff_dtype dtype, int rank,
+                     const size_t *shape, void *data, ff_error *error)
 {
     tapped *wanted = user;
     (void)error;
+    assert_int_equal(level, FF_DUMP_BLOCK);
     if (strcmp(name, wanted->name) != 0)
         return FF_OK;
     assert_int_equal(dtype, FF_F32);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../kernels/mathematics.h"
+#include "../system.h"
 #include "../tensor.h"
 
 #define LOBES 3.0              // a of the Lanczos window
@@ -200,7 +201,7 @@ ff_status ff_image_resize_window(const ff_image *in, size_t full_width, size_t f
     // in->height - full_height > 2 * (in->width - full_width), where either difference may be negative
     bool down_first = in->height > full_height
                       && (full_width >= in->width
-                          || (in->height - full_height) / 2.0 > (double)(in->width - full_width));
+                          || (double)(in->height - full_height) / 2.0 > (double)(in->width - full_width));
     if (down && !(sums = allocate_samples(across && !down_first ? out->width : part.width, 1, sizeof(int32_t))))
         status = FF_ERROR_MEMORY;
     if (across && down && !(middle = down_first ? allocate_samples(part.width, out->height, 1)
@@ -229,5 +230,8 @@ done:
 
 ff_status ff_image_resize(const ff_image *in, ff_image *out, ff_error *error)
 {
-    return ff_image_resize_window(in, out->width, out->height, 0, 0, out, error);
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = ff_image_resize_window(in, out->width, out->height, 0, 0, out, error);
+    ff_float_mode_leave(before);
+    return status;
 }

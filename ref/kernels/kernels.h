@@ -69,7 +69,7 @@ typedef struct ff_kernels {
     ff_status (*attention)(const ff_attention *);
 
     // x, out: [rows, n]; out may be x.
-    // LayerNorm: mean = lanesum(x)/n; var = lanesum((x-mean)^2)/n; (x-mean)/sqrt(var+eps), then *weight + bias if given.
+    // LayerNorm: mean = lanesum(x)/n; var = lanesum((x-mean)^2)/n; (x-mean)/sqrt(var+eps), then *weight +bias if given.
     void (*layer_norm)(size_t rows, size_t n, const float *x, float eps, const float *weight, const float *bias,
                        float *out);
     // LayerNorm without weights, then * (1 + scale) + shift.   scale, shift: [groups, n]

@@ -194,7 +194,8 @@ static float exponentials(size_t n, float *s)
     return lane_sum(n, s);
 }
 
-// One query of one head.   keys: panels of [head_dim, LANES]   values: panels of [keys, LANES]   s: [key panels * LANES]
+// One query of one head.
+//   keys: panels of [head_dim, LANES]   values: panels of [keys, LANES]   s: [key panels * LANES]
 static void attend(const ff_attention *p, size_t head, size_t query, const float *keys, const float *values, float *s)
 {
     const float *q = p->q + query * p->q_stride + head * p->head_dim;
@@ -234,14 +235,16 @@ static ff_status attention(const ff_attention *p)
                 for (size_t d = 0; d < p->head_dim; d++)
                     for (size_t lane = 0; lane < LANES; lane++) {
                         size_t key = panel * LANES + lane;
-                        keys[(panel * p->head_dim + d) * LANES + lane] = key < p->keys ? k[key * p->k_stride + d] : 0.0f;
+                        float *to = keys + (panel * p->head_dim + d) * LANES + lane;
+                        *to = key < p->keys ? k[key * p->k_stride + d] : 0.0f;
                     }
 #pragma omp for
             for (size_t panel = 0; panel < value_panels; panel++)
                 for (size_t key = 0; key < p->keys; key++)
                     for (size_t lane = 0; lane < LANES; lane++) {
                         size_t d = panel * LANES + lane;
-                        values[(panel * p->keys + key) * LANES + lane] = d < p->head_dim ? v[key * p->v_stride + d] : 0.0f;
+                        float *to = values + (panel * p->keys + key) * LANES + lane;
+                        *to = d < p->head_dim ? v[key * p->v_stride + d] : 0.0f;
                     }
 #pragma omp for
             for (size_t query = 0; query < p->queries; query++) {

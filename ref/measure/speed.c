@@ -59,6 +59,10 @@ ff_status ff_measure_speed(size_t threads, ff_speed *out, ff_error *error)
     float *memory = calloc(in_count + weight_count + out_count, sizeof *memory);
     int threads_before = omp_get_max_threads();
     const ff_kernels *kernels = ff_kernels_scalar();
+    if (threads > 1024) {
+        free(memory);
+        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most 1024", threads);
+    }
     if (!memory)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory to measure the speed");
     float *in = memory, *weight = memory + in_count, *result = weight + weight_count;

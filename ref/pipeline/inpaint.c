@@ -13,10 +13,10 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// A span of `length` around the middle of `box`, moved inside [0, limit).
-static span centre_inside(span box, size_t length, size_t limit)
+// A span of `wanted` around the middle of `box`, moved inside [0, limit).
+static span centre_inside(span box, double wanted, size_t limit)
 {
-    length = smaller(length, limit);
+    size_t length = wanted < (double)limit ? (size_t)wanted : limit;
     size_t middle_twice = 2 * box.start + box.length;
     size_t start = middle_twice > length ? (middle_twice - length) / 2 : 0;
     return (span){smaller(start, limit - length), length};
@@ -52,9 +52,8 @@ ff_status ff_inpaint_crop(size_t width, size_t height, const uint8_t *mask, doub
         wide = ceil(high * aspect);
     else
         high = ceil(wide / aspect);
-    // context is at most 1e6 and a side at most 2^28, so that these fit a size_t
-    x = centre_inside(x, (size_t)wide, width);
-    y = centre_inside(y, (size_t)high, height);
+    x = centre_inside(x, wide, width);
+    y = centre_inside(y, high, height);
     plan->crop_x = x.start;
     plan->crop_y = y.start;
     plan->crop_width = x.length;

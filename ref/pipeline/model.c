@@ -121,7 +121,11 @@ static ff_status read_defaults(ff_model *model, ff_error *error)
                                    error)))
         return status;
     if (!(facts->default_fps > 0 && facts->default_fps <= 1000))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: fps must be above 0 and at most 1000", path);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: fps is %g, must be above 0 and at most 1000", path,
+                       facts->default_fps);
+    if (!(facts->default_flow_shift > 0))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: flow_shift is %g, must be above 0", path,
+                       facts->default_flow_shift);
     return FF_OK;
 }
 
@@ -154,6 +158,10 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     if (ff_text_encoder_dim(model->text_encoder) != transformer.text_dim)
         return ff_fail(error, FF_ERROR_INPUT, "%s: the text encoder gives %zu dimensions, the transformer expects %zu",
                        model->folder, ff_text_encoder_dim(model->text_encoder), transformer.text_dim);
+    if (ff_tokenizer_vocabulary(model->tokenizer) > ff_text_encoder_vocabulary(model->text_encoder))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: the tokenizer has %zu tokens, the text encoder only %zu",
+                       model->folder, ff_tokenizer_vocabulary(model->tokenizer),
+                       ff_text_encoder_vocabulary(model->text_encoder));
     facts->folder = model->folder;
     facts->transformer_parameters = ff_transformer_parameters(model->transformer);
     facts->vae_parameters = ff_vae_parameters(model->vae);
@@ -178,17 +186,12 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     return read_defaults(model, error);
 }
 
-ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
+static ff_status open_folder(ff_model *model, ff_error *error)
 {
     char path[MOST_PATH];
-    ff_model *model = calloc(1, sizeof *model);
-    ff_status status;
-    *out = NULL;
-    if (!model || !(model->folder = strdup(folder))) {
-        free(model);
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", folder);
-    }
+    const char *folder = model->folder;
     ff_model_facts *facts = &model->facts;
+    ff_status status;
     if (!(status = read_index(model, error)) &&
         !(status = open_component(folder, "transformer", "WanTransformer3DModel", &model->transformer_files,
                                   &facts->transformer_class, error)) &&
@@ -205,6 +208,20 @@ ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
         !(status = ff_text_encoder_open(model->text_files.weights, model->text_files.config, &model->text_encoder,
                                         error)))
         status = gather_facts(model, error);
+    return status;
+}
+
+ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
+{
+    ff_model *model = calloc(1, sizeof *model);
+    *out = NULL;
+    if (!model || !(model->folder = strdup(folder))) {
+        free(model);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", folder);
+    }
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = open_folder(model, error);
+    ff_float_mode_leave(before);
     if (status) {
         ff_model_close(model);
         return status;
@@ -240,11 +257,11 @@ ff_model_facts ff_model_describe(const ff_model *model)
 #define HASHED_WHOLE ((size_t)64 << 20)
 #define HASHED_PART ((size_t)1 << 20)
 
-static void hash_file(ff_sha256 *hash, const char *folder, const char *name)
+// name: what the hash calls the file, wherever the model lies.
+static void hash_file(ff_sha256 *hash, const char *path, const char *name)
 {
-    char path[MOST_PATH];
     ff_mapping file;
-    if (join(path, folder, name, NULL) || ff_map_file(path, &file, NULL))
+    if (ff_map_file(path, &file, NULL))
         return;
     uint64_t size = file.size;
     ff_sha256_add(hash, name, strlen(name) + 1);
@@ -253,25 +270,31 @@ static void hash_file(ff_sha256 *hash, const char *folder, const char *name)
     ff_unmap_file(&file);
 }
 
+static void hash_config(ff_sha256 *hash, const char *folder, const char *name)
+{
+    char path[MOST_PATH];
+    if (!join(path, folder, name, NULL))
+        hash_file(hash, path, name);
+}
+
+static void hash_component(ff_sha256 *hash, const char *folder, const char *config, const ff_component *component)
+{
+    hash_config(hash, folder, config);
+    for (size_t i = 0; i < ff_weights_files(component->weights); i++) {
+        const char *path = ff_weights_file(component->weights, i);
+        hash_file(hash, path, path + strlen(folder) + 1);
+    }
+}
+
 void ff_model_hash(const ff_model *model, uint8_t out[32])
 {
-    static const char *const files[] = {
-        "model_index.json",
-        "scheduler/scheduler_config.json",
-        "tokenizer/tokenizer.json",
-        "text_encoder/config.json",
-        "text_encoder/model.safetensors",
-        "text_encoder/model.safetensors.index.json",
-        "transformer/config.json",
-        "transformer/diffusion_pytorch_model.safetensors",
-        "transformer/diffusion_pytorch_model.safetensors.index.json",
-        "vae/config.json",
-        "vae/diffusion_pytorch_model.safetensors",
-        "vae/diffusion_pytorch_model.safetensors.index.json",
-    };
     ff_sha256 hash;
     ff_sha256_start(&hash);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        hash_file(&hash, model->folder, files[i]);
+    hash_config(&hash, model->folder, "model_index.json");
+    hash_config(&hash, model->folder, "scheduler/scheduler_config.json");
+    hash_config(&hash, model->folder, "tokenizer/tokenizer.json");
+    hash_component(&hash, model->folder, "text_encoder/config.json", &model->text_files);
+    hash_component(&hash, model->folder, "transformer/config.json", &model->transformer_files);
+    hash_component(&hash, model->folder, "vae/config.json", &model->vae_files);
     ff_sha256_finish(&hash, out);
 }

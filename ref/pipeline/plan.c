@@ -6,10 +6,13 @@
 
 #include "../image/fit.h"
 #include "../sampler/schedule.h"
+#include "../system.h"
 #include "inpaint.h"
 
 #define MOST_SIDE ((size_t)1 << 15)
 #define MOST_FRAMES ((size_t)1 << 16)
+#define MOST_THREADS ((size_t)1024)
+#define SAMPLER_TENSORS 11  // known, noise, input, both predictions, latents, and what the solver remembers
 
 ff_request ff_request_default(ff_task task)
 {
@@ -62,18 +65,34 @@ static ff_status check_conditioning(const ff_model *model, const ff_request *req
     return FF_OK;
 }
 
+static ff_status fail_size(size_t width, size_t height, ff_error *error)
+{
+    return ff_fail(error, FF_ERROR_INPUT, "a size of %zux%zu is too large: at most %zu pixels a side", width, height,
+                   MOST_SIDE);
+}
+
+static bool is_empty(const ff_image *image)
+{
+    return !image || !image->rgb || !image->width || !image->height;
+}
+
 static ff_status check_values(const ff_request *request, ff_error *error)
 {
     bool pictured = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
     if (!request->prompt)
         return ff_fail(error, FF_ERROR_INPUT, "there is no prompt");
-    if (pictured && (!request->image || !request->image->rgb || !request->image->width || !request->image->height))
+    if (pictured && is_empty(request->image))
         return ff_fail(error, FF_ERROR_INPUT, "there is no picture to start from");
+    if (request->task == FF_IMAGE_TO_VIDEO && request->last && is_empty(request->last))
+        return ff_fail(error, FF_ERROR_INPUT, "the last frame's picture is empty");
     if (request->task == FF_INPAINT && !request->mask)
         return ff_fail(error, FF_ERROR_INPUT, "there is no mask to say what to repaint");
     if (request->width > MOST_SIDE || request->height > MOST_SIDE)
-        return ff_fail(error, FF_ERROR_INPUT, "a size of %zux%zu is too large: at most %zu pixels a side",
-                       request->width, request->height, MOST_SIDE);
+        return fail_size(request->width, request->height, error);
+    if (request->threads > MOST_THREADS)
+        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most %zu", request->threads, MOST_THREADS);
+    if ((unsigned)request->dump_detail > FF_DETAIL_OP)
+        return ff_fail(error, FF_ERROR_INPUT, "%d is no level of detail for a dump", (int)request->dump_detail);
     if (request->frames > MOST_FRAMES)
         return ff_fail(error, FF_ERROR_INPUT, "%zu frames are too many: at most %zu", request->frames, MOST_FRAMES);
     if (request->steps > FF_MOST_STEPS)
@@ -89,13 +108,11 @@ static ff_status check_values(const ff_request *request, ff_error *error)
     return FF_OK;
 }
 
-// One side where only the other was asked for: from the picture's aspect ratio if there is one, else the default.
-static size_t other_side(size_t given, size_t picture_given, size_t picture_other, size_t fallback)
+// One side where only the other was asked for, of the shape's aspect ratio.
+static size_t other_side(size_t given, size_t shape_given, size_t shape_other)
 {
-    if (!picture_given)
-        return fallback;
-    size_t side = (size_t)((double)given * (double)picture_other / (double)picture_given + 0.5);
-    return side ? side : 1;
+    double side = (double)given * (double)shape_other / (double)shape_given + 0.5;
+    return side < 1 ? 1 : side > (double)MOST_SIDE ? MOST_SIDE + 1 : (size_t)side;
 }
 
 // The size the model works at, and for inpainting the crop.
@@ -122,16 +139,20 @@ static ff_status resolve_size(const ff_model *model, const ff_request *request, 
         picture_w = plan->crop_width;
         picture_h = plan->crop_height;
     }
+    size_t shape_w = picture_w ? picture_w : facts->default_width;
+    size_t shape_h = picture_w ? picture_h : facts->default_height;
     if (width && !height)
-        height = other_side(width, picture_w, picture_h, facts->default_height);
+        height = other_side(width, shape_w, shape_h);
     if (height && !width)
-        width = other_side(height, picture_h, picture_w, facts->default_width);
+        width = other_side(height, shape_h, shape_w);
     if (!width && picture_w) {
         ff_fit_best_size(picture_w, picture_h, area, multiple_w, multiple_h, &width, &height);
     } else if (!width) {
         width = facts->default_width;
         height = facts->default_height;
     }
+    if (width > MOST_SIDE || height > MOST_SIDE)
+        return fail_size(width, height, error);
     plan->model_width = width / multiple_w * multiple_w;
     plan->model_height = height / multiple_h * multiple_h;
     plan->size_rounded = plan->model_width != width || plan->model_height != height;
@@ -180,6 +201,12 @@ static ff_status resolve_frames(const ff_model *model, const ff_request *request
                        "%zu frames of %zux%zu are more than this model's %zu positions along an axis", plan->frames,
                        plan->model_width, plan->model_height, most);
     plan->tokens = ff_lattice_tokens(&lattice);
+    size_t bytes = SAMPLER_TENSORS * sizeof(float);
+    if (!ff_multiply_sizes(bytes, plan->latent_channels, &bytes) ||
+        !ff_multiply_sizes(bytes, plan->latent_frames, &bytes) ||
+        !ff_multiply_sizes(bytes, plan->latent_height * plan->latent_width, &bytes))
+        return ff_fail(error, FF_ERROR_INPUT, "%zu frames of %zux%zu are too large for this machine", plan->frames,
+                       plan->model_width, plan->model_height);
     return FF_OK;
 }
 
@@ -205,6 +232,17 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+// SIZE_MAX where the sum does not fit.
+static size_t sum(size_t count, const size_t *parts)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!ff_add_sizes(total, parts[i], &total))
+            return SIZE_MAX;
+    return total;
+}
+#define SUM(...) sum(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t), (size_t[]){__VA_ARGS__})
+
 // Work in GFLOP and memory at the peak. Text is counted at full length.
 static void estimate(const ff_model *model, const ff_request *request, ff_plan *plan)
 {
@@ -212,34 +250,32 @@ static void estimate(const ff_model *model, const ff_request *request, ff_plan *
     size_t pictures = request->task == FF_INPAINT || request->task == FF_IMAGE_TO_VIDEO;
     size_t last = request->task == FF_IMAGE_TO_VIDEO && request->last;
     size_t prompts = plan->guidance_scale > 1 ? 2 : 1;
-    size_t tail = model->facts.temporal_factor + 1;
     size_t latents = ff_plan_elements(plan) * sizeof(float);
     size_t pixels = plan->model_width * plan->model_height * 3 * sizeof(float);
     plan->gflop_text = (double)prompts * (ff_text_encoder_flop(model->text_encoder, 64) +
                                           ff_transformer_text_flop(model->transformer, 64)) / 1e9;
     plan->gflop_encode = (double)pictures * ff_vae_encode_flop(model->vae, 1, plan->model_height, plan->model_width);
     if (last)
-        plan->gflop_encode += ff_vae_encode_flop(model->vae, tail, plan->model_height, plan->model_width);
+        plan->gflop_encode += ff_vae_encode_flop(model->vae, FF_TAIL_FRAMES, plan->model_height, plan->model_width);
     plan->gflop_encode /= 1e9;
     plan->gflop_denoise = (double)plan->evaluations *
                           ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictures) / 1e9;
     plan->gflop_decode = ff_vae_decode_flop(model->vae, f, h, w) / 1e9;
 
-    size_t text = prompts * (ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS) +
-                             FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float));
-    // known, noise, input, prediction, unconditional prediction, latents, and what the solver remembers
-    size_t sampler = 11 * latents;
-    size_t denoise = text + sampler + ff_component_largest(&model->transformer_files) +
-                     ff_transformer_memory(model->transformer, f, h, w, 1 + pictures);
-    size_t decode = ff_vae_decode_memory(model->vae, h, w) + sampler + text + 2 * pixels;
-    size_t encode = ff_vae_encode_memory(model->vae, plan->model_height, plan->model_width) + text +
-                    (last ? tail : 1) * pixels;
-    plan->memory_bytes = larger(denoise, larger(decode, pictures ? encode : 0)) +
-                         ff_component_largest(&model->vae_files) + 3 * plan->width * plan->height * (1 + pictures);
+    size_t text = SUM(ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS),
+                      FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float));
+    text = prompts == 2 ? SUM(text, text) : text;
+    size_t sampler = SAMPLER_TENSORS * latents;
+    size_t denoise = SUM(text, sampler, ff_component_largest(&model->transformer_files),
+                         ff_transformer_memory(model->transformer, f, h, w, 1 + pictures));
+    size_t decode = SUM(ff_vae_decode_memory(model->vae, h, w), sampler, text, 2 * pixels);
+    size_t encode = SUM(ff_vae_encode_memory(model->vae, plan->model_height, plan->model_width), text, pixels);
+    plan->memory_bytes = SUM(larger(denoise, larger(decode, pictures ? encode : 0)),
+                             ff_component_largest(&model->vae_files), 3 * plan->width * plan->height * (1 + pictures));
     plan->weight_bytes = model->facts.weight_bytes;
 }
 
-ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error)
+static ff_status resolve(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error)
 {
     ff_schedule *schedule;
     ff_plan plan = {0};
@@ -264,4 +300,12 @@ ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_p
     estimate(model, request, &plan);
     *out = plan;
     return FF_OK;
+}
+
+ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = resolve(model, request, out, error);
+    ff_float_mode_leave(before);
+    return status;
 }

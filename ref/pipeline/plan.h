@@ -5,6 +5,9 @@
 #include "../sampler/anchor.h"
 #include "model.h"
 
+// A last frame is encoded as a tail group: after a first frame, the four that the encoder takes next.
+enum { FF_TAIL_FRAMES = 5 };
+
 ff_lattice ff_plan_lattice(const ff_model *model, const ff_plan *plan);
 
 // The step a run starts with: 0 but for inpainting below strength 1.

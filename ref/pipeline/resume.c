@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../system.h"
+
 // Layout: magic, fingerprint, SHA-256 of the rest, next step (8 bytes), latents, solver. All little-endian.
 static const char magic[8] = "ffstate1";
 enum { HEADER_BYTES = 8 + 32 + 32, PAYLOAD_START = HEADER_BYTES + 8 };
@@ -20,7 +22,19 @@ static void add_image(ff_sha256 *hash, const ff_image *image)
         ff_sha256_add(hash, image->rgb, 3 * image->width * image->height);
 }
 
-void ff_resume_fingerprint(const ff_model *model, const ff_request *request, const ff_plan *plan, uint8_t out[32])
+static ff_status add_file(ff_sha256 *hash, const char *path, ff_error *error)
+{
+    ff_mapping file;
+    ff_status status = ff_map_file(path, &file, error);
+    if (status)
+        return status;
+    ff_sha256_add(hash, file.data, file.size);
+    ff_unmap_file(&file);
+    return FF_OK;
+}
+
+ff_status ff_resume_fingerprint(const ff_model *model, const ff_request *request, const ff_plan *plan,
+                                uint8_t out[32], ff_error *error)
 {
     uint8_t model_hash[32];
     bool inpaint = request->task == FF_INPAINT, video = request->task == FF_IMAGE_TO_VIDEO;
@@ -29,6 +43,7 @@ void ff_resume_fingerprint(const ff_model *model, const ff_request *request, con
     double values[] = {plan->guidance_scale, plan->flow_shift, inpaint ? request->context : 0,
                        inpaint ? request->strength : 0};
     ff_sha256 hash;
+    ff_status status = FF_OK;
     ff_model_hash(model, model_hash);
     ff_sha256_start(&hash);
     ff_sha256_add(&hash, model_hash, sizeof model_hash);
@@ -41,7 +56,10 @@ void ff_resume_fingerprint(const ff_model *model, const ff_request *request, con
     add_image(&hash, video ? request->last : NULL);
     if (inpaint)
         ff_sha256_add(&hash, request->mask, request->image->width * request->image->height);
+    if (request->load_path)
+        status = add_file(&hash, request->load_path, error);
     ff_sha256_finish(&hash, out);
+    return status;
 }
 
 static void hash_bytes(const uint8_t *bytes, size_t size, uint8_t out[32])
@@ -91,6 +109,6 @@ ff_status ff_resume_read(const void *data, size_t size, const uint8_t fingerprin
     memcpy(&step, bytes + HEADER_BYTES, 8);
     memcpy(latents, bytes + PAYLOAD_START, n * sizeof *latents);
     *next = (size_t)step;
-    return ff_schedule_state_load(solver, bytes + PAYLOAD_START + n * sizeof *latents, size - expected +
-                                  ff_schedule_state_size(solver), error);
+    return ff_schedule_state_load(solver, bytes + PAYLOAD_START + n * sizeof *latents, ff_schedule_state_size(solver),
+                                  error);
 }

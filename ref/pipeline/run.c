@@ -150,8 +150,8 @@ static ff_status encode_picture(run *r, const ff_image *image, size_t frames, si
         status = ff_vae_encode_frames(r->model->vae, r->kernels, r->arena, repeated_picture, pixels, frames,
                                       image->height, image->width, latents, r->error);
     for (size_t c = 0; !status && c < plan->latent_channels; c++)
-        memcpy(r->known + (c * plan->latent_frames + to) * cells, latents + (c * latent_frames + latent_frames - 1) * cells,
-               cells * sizeof *latents);
+        memcpy(r->known + (c * plan->latent_frames + to) * cells,
+               latents + (c * latent_frames + latent_frames - 1) * cells, cells * sizeof *latents);
     ff_arena_return(r->arena, mark);
     return status;
 }
@@ -206,7 +206,7 @@ static ff_status build_anchor(run *r)
             return status;
         // the final latent frame holds several frames: the picture standing still
         if (r->last.rgb &&
-            ((status = encode_picture(r, &r->last, r->model->facts.temporal_factor + 1, plan->latent_frames - 1, false)) ||
+            ((status = encode_picture(r, &r->last, FF_TAIL_FRAMES, plan->latent_frames - 1, false)) ||
              (status = report(r, FF_STAGE_ENCODE, 2, encodings))))
             return status;
         if ((status = tap(r, FF_DUMP_RUN, 4, shape, r->known, "anchor.known")))
@@ -299,9 +299,10 @@ static ff_status sample(run *r)
     if (request->task == FF_INPAINT && request->strength < 1)
         ff_schedule_noise(r->kernels, ff_schedule_sigma(r->schedule, first), n, r->known, r->latents, r->latents);
 
-    uint8_t fingerprint[32];
-    ff_resume_fingerprint(r->model, request, plan, fingerprint);
-    if (request->resume_state)
+    uint8_t fingerprint[32] = {0};
+    if (request->state || request->resume_state)
+        status = ff_resume_fingerprint(r->model, request, plan, fingerprint, r->error);
+    if (!status && request->resume_state)
         status = ff_resume_read(request->resume_state, request->resume_size, fingerprint, r->solver, n, r->latents,
                                 &next, r->error);
     if (!status && (next < first || next > plan->steps))
@@ -333,16 +334,12 @@ typedef struct decoding {
     ff_image frame;
 } decoding;
 
-// diffusers' postprocess, x * 0.5 + 0.5 within 0..1; bytes round half to even, NaN is 0.
-static void finish_pixels(size_t n, const float *pixels, float *values, uint8_t *rgb)
+// diffusers' postprocess, x * 0.5 + 0.5 within 0..1; NaN stays.
+static void finish_pixels(size_t n, const float *pixels, float *values)
 {
     for (size_t i = 0; i < n; i++) {
         float value = pixels[i] * 0.5f + 0.5f;
-        value = value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
-        values[i] = value;
-        float scaled = value == value ? value * 255.0f : 0.0f;
-        // adding 2^23 rounds to a whole number, halves to even
-        rgb[i] = (uint8_t)((scaled + 0x1p23f) - 0x1p23f);
+        values[i] = value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
     }
 }
 
@@ -371,7 +368,7 @@ static ff_status finish_frame(void *user, size_t index, const float *pixels, ff_
 {
     decoding *d = user;
     run *r = d->run;
-    finish_pixels(3 * d->frame.width * d->frame.height, pixels, d->values, d->frame.rgb);
+    finish_pixels(3 * d->frame.width * d->frame.height, pixels, d->values);
     ff_status status = ff_taps_frame(&r->taps, index, d->values, d->frame.rgb, error);
     if (status)
         return status;
@@ -424,48 +421,63 @@ static ff_status run_stages(run *r)
     return ff_taps_close(&r->taps, true, r->error);
 }
 
+// A thread's floating-point environment before the run. OpenMP may give a team fewer threads than asked for.
+typedef struct thread_mode {
+    ff_float_mode before;
+    bool entered;
+} thread_mode;
+
 // Sets the floating-point environment on every thread that will compute, and gives it back.
-static ff_float_mode *enter_threads(int threads)
+static thread_mode *enter_threads(int threads)
 {
-    ff_float_mode *modes = calloc((size_t)threads, sizeof *modes);
+    thread_mode *modes = calloc((size_t)threads, sizeof *modes);
     if (modes) {
 #pragma omp parallel num_threads(threads)
-        modes[omp_get_thread_num()] = ff_float_mode_enter();
+        modes[omp_get_thread_num()] = (thread_mode){ff_float_mode_enter(), true};
     }
     return modes;
 }
 
-static void leave_threads(int threads, ff_float_mode *modes)
+static void leave_threads(int threads, thread_mode *modes)
 {
 #pragma omp parallel num_threads(threads)
-    ff_float_mode_leave(modes[omp_get_thread_num()]);
+    if (modes[omp_get_thread_num()].entered)
+        ff_float_mode_leave(modes[omp_get_thread_num()].before);
     free(modes);
 }
 
-ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error)
+// With the caller's settings of OpenMP saved and given back.
+static ff_status run_threaded(run *r)
 {
-    run r = {.model = model, .request = request, .kernels = ff_kernels_scalar(), .error = error};
-    ff_status status = ff_plan_request(model, request, &r.plan, error);
-    if (status)
-        return status;
-    if (request->threads > 1024)
-        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most 1024", request->threads);
     int callers_threads = omp_get_max_threads(), dynamic = omp_get_dynamic();
-    int threads = request->threads ? (int)request->threads : callers_threads;
+    int threads = r->request->threads ? (int)r->request->threads : callers_threads;
+    ff_status status;
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
-    r.arena = ff_arena_create();
-    ff_float_mode *modes = enter_threads(threads);
-    if (!r.arena || !modes)
-        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory");
+    r->arena = ff_arena_create();
+    thread_mode *modes = enter_threads(threads);
+    if (!r->arena || !modes)
+        status = fail_memory(r);
     else
-        status = run_stages(&r);
-
-    ff_taps_close(&r.taps, false, NULL);
+        status = run_stages(r);
     if (modes)
         leave_threads(threads, modes);
     omp_set_num_threads(callers_threads);
     omp_set_dynamic(dynamic);
+    return status;
+}
+
+ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error)
+{
+    ff_error own = {0};        // so that a callback which gives no reason leaves no reason of another
+    run r = {.model = model, .request = request, .kernels = ff_kernels_scalar(), .error = &own};
+    ff_status status = ff_plan_request(model, request, &r.plan, error);
+    if (status)
+        return status;
+    ff_float_mode before = ff_float_mode_enter();
+    status = run_threaded(&r);
+    ff_taps_close(&r.taps, false, NULL);
+    ff_float_mode_leave(before);
     ff_schedule_state_destroy(r.solver);
     ff_schedule_destroy(r.schedule);
     ff_transformer_text_destroy(r.text);
@@ -476,7 +488,9 @@ ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_
     if (r.arena)
         r.result.peak_memory_bytes = ff_arena_peak(r.arena);
     ff_arena_destroy(r.arena);
-    if (!status && out)
+    if (status)
+        return ff_fail(error, status, "%s", own.message[0] ? own.message : "a callback ended the run");
+    if (out)
         *out = r.result;
-    return status;
+    return FF_OK;
 }

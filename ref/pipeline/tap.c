@@ -1,7 +1,6 @@
 #include "tap.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,27 +22,48 @@ static bool first_frame_only(const char *name, int rank, const size_t *shape, co
            loaded->shape[0] == shape[0] && loaded->shape[2] == shape[2] && loaded->shape[3] == shape[3];
 }
 
+// The loaded tensor of this name, if there is one, with the kind of elements that the run has.
+static ff_status find_loaded(const ff_taps *taps, const char *name, ff_dtype dtype, ff_weight *loaded, bool *found,
+                             ff_error *error)
+{
+    *found = taps->load && ff_weights_find(taps->load, name, loaded);
+    if (!*found)
+        return FF_OK;
+    bool floating = loaded->dtype == FF_F32 || loaded->dtype == FF_F16 || loaded->dtype == FF_BF16;
+    if (dtype == FF_F32 ? !floating : loaded->dtype != dtype)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected %s", taps->load_path, name,
+                       ff_dtype_name(loaded->dtype), ff_dtype_name(dtype));
+    return FF_OK;
+}
+
+static ff_status check_shape(const ff_taps *taps, const char *name, const ff_weight *loaded, int rank,
+                             const size_t *shape, ff_error *error)
+{
+    char found[FF_SHAPE_TEXT], wanted[FF_SHAPE_TEXT];
+    if (loaded->rank == rank && memcmp(loaded->shape, shape, (size_t)rank * sizeof *shape) == 0)
+        return FF_OK;
+    ff_print_shape(found, loaded->rank, loaded->shape);
+    ff_print_shape(wanted, rank, shape);
+    return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, this run's has %s", taps->load_path, name, found,
+                   wanted);
+}
+
 static ff_status replace(const ff_taps *taps, const char *name, ff_dtype dtype, int rank, const size_t *shape,
                          void *data, ff_error *error)
 {
     ff_weight loaded;
-    if (!taps->load || !ff_weights_find(taps->load, name, &loaded))
-        return FF_OK;
-    bool floating = loaded.dtype == FF_F32 || loaded.dtype == FF_F16 || loaded.dtype == FF_BF16;
-    if (dtype == FF_F32 ? !floating : loaded.dtype != dtype)
-        return ff_fail(error, FF_ERROR_INPUT, "the loaded tensor %s is %s, expected %s", name,
-                       ff_dtype_name(loaded.dtype), ff_dtype_name(dtype));
+    bool found;
+    ff_status status = find_loaded(taps, name, dtype, &loaded, &found, error);
+    if (status || !found)
+        return status;
     if (dtype == FF_F32 && first_frame_only(name, rank, shape, &loaded)) {
         size_t cells = shape[2] * shape[3];
         for (size_t c = 0; c < shape[0]; c++)
             ff_weight_widen(&loaded, c * cells, cells, (float *)data + c * shape[1] * cells);
         return FF_OK;
     }
-    if (loaded.rank != rank || memcmp(loaded.shape, shape, (size_t)rank * sizeof *shape) != 0)
-        return ff_fail(error, FF_ERROR_INPUT,
-                       "the loaded tensor %s has another shape (%d dimensions, %zu elements) than this run's (%d "
-                       "dimensions, %zu elements)",
-                       name, loaded.rank, elements_of(loaded.rank, loaded.shape), rank, elements_of(rank, shape));
+    if ((status = check_shape(taps, name, &loaded, rank, shape, error)))
+        return status;
     size_t count = elements_of(rank, shape);
     if (dtype == FF_F32)
         ff_weight_widen(&loaded, 0, count, data);
@@ -52,12 +72,12 @@ static ff_status replace(const ff_taps *taps, const char *name, ff_dtype dtype, 
     return FF_OK;
 }
 
-static ff_status tap(void *user, const char *name, ff_dtype dtype, int rank, const size_t *shape, void *data,
-                     ff_error *error)
+static ff_status tap(void *user, ff_dump_level level, const char *name, ff_dtype dtype, int rank,
+                     const size_t *shape, void *data, ff_error *error)
 {
     ff_taps *taps = user;
     ff_status status = replace(taps, name, dtype, rank, shape, data, error);
-    if (!status && taps->dump)
+    if (!status && taps->dump && level <= taps->dump_level)
         status = ff_dump_tensor(taps->dump, name, dtype, rank, shape, data, error);
     return status;
 }
@@ -66,35 +86,25 @@ ff_status ff_taps_replace_ids(const ff_taps *taps, const char *name, int64_t *id
                               ff_error *error)
 {
     ff_weight loaded;
-    if (!taps->load || !ff_weights_find(taps->load, name, &loaded))
-        return FF_OK;
-    if (loaded.dtype != FF_I64 || loaded.rank != 1 || loaded.shape[0] == 0 || loaded.shape[0] > capacity)
-        return ff_fail(error, FF_ERROR_INPUT, "the loaded tensor %s must be I64 with 1 to %zu values", name, capacity);
+    bool found;
+    ff_status status = find_loaded(taps, name, FF_I64, &loaded, &found, error);
+    if (status || !found)
+        return status;
+    if (loaded.rank != 1 || loaded.shape[0] == 0 || loaded.shape[0] > capacity)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s must be a vector of 1 to %zu values", taps->load_path,
+                       name, capacity);
     *count = loaded.shape[0];
     memcpy(ids, loaded.data, *count * sizeof *ids);
     return FF_OK;
 }
 
-// A double as the shortest text that reads back the same, or nearly so; independent of the locale.
-static void print_number(char *text, size_t capacity, double value)
-{
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, capacity, "%.*g", digits, value);
-        for (char *c = text; *c; c++)
-            if (*c == ',')
-                *c = '.';
-        if (ff_parse_number(text, NULL) == value)
-            return;
-    }
-}
-
 static ff_status write_metadata(const ff_request *request, const ff_plan *plan, ff_dump *dump, ff_error *error)
 {
-    char seed[24], guidance[40], steps[24], shift[40];
+    char seed[24], steps[24], guidance[FF_NUMBER_TEXT], shift[FF_NUMBER_TEXT];
     snprintf(seed, sizeof seed, "%" PRIu64, request->seed);
     snprintf(steps, sizeof steps, "%zu", plan->steps);
-    print_number(guidance, sizeof guidance, plan->guidance_scale);
-    print_number(shift, sizeof shift, plan->flow_shift);
+    ff_format_number(guidance, plan->guidance_scale);
+    ff_format_number(shift, plan->flow_shift);
     const char *const pairs[][2] = {
         {"prompt", request->prompt}, {"negative_prompt", plan->negative_prompt}, {"seed", seed},
         {"guidance_scale", guidance}, {"num_inference_steps", steps}, {"flow_shift", shift},
@@ -112,21 +122,24 @@ ff_status ff_taps_open(const ff_model *model, const ff_request *request, const f
                        ff_error *error)
 {
     static const ff_dump_level levels[] = {
-        [FF_DETAIL_RUN] = FF_DUMP_RUN, [FF_DETAIL_STEP] = FF_DUMP_STEP, [FF_DETAIL_BLOCK] = FF_DUMP_BLOCK};
+        [FF_DETAIL_RUN] = FF_DUMP_RUN, [FF_DETAIL_STEP] = FF_DUMP_STEP, [FF_DETAIL_BLOCK] = FF_DUMP_BLOCK,
+        [FF_DETAIL_OP] = FF_DUMP_OP};
     ff_status status = FF_OK;
     *out = (ff_taps){.shape = {plan->frames, plan->model_height, plan->model_width, 3}};
     if (!request->dump_path && !request->load_path)
         return FF_OK;
-    out->trace = (ff_trace){.user = out, .level = levels[request->dump_detail], .tensor = tap};
+    out->dump_level = levels[request->dump_detail];
+    out->trace = (ff_trace){
+        .user = out, .level = request->load_path ? FF_DUMP_OP : out->dump_level, .tensor = tap};
     if (request->load_path) {
-        // any level may be replaced
-        out->trace.level = request->dump_path ? out->trace.level : FF_DUMP_BLOCK;
+        out->load_path = request->load_path;
         if ((status = ff_weights_open_file(request->load_path, &out->load, error)))
             return status;
     }
     if (!request->dump_path)
         return FF_OK;
-    size_t per_call = 3 + (request->dump_detail == FF_DETAIL_BLOCK ? 3 + model->facts.layers : 0);
+    size_t per_layer = request->dump_detail == FF_DETAIL_OP ? 4 : 1;
+    size_t per_call = 3 + (out->dump_level >= FF_DUMP_BLOCK ? 3 + per_layer * model->facts.layers : 0);
     size_t most = 16 + plan->steps * 3 + plan->evaluations * per_call;
     if ((status = ff_dump_create(request->dump_path, most, &out->dump, error)) ||
         (status = write_metadata(request, plan, out->dump, error)))
@@ -136,16 +149,33 @@ ff_status ff_taps_open(const ff_model *model, const ff_request *request, const f
     return FF_OK;
 }
 
+// Halves to even, NaN to 0.
+static void round_to_bytes(size_t n, const float *values, uint8_t *rgb)
+{
+    for (size_t i = 0; i < n; i++) {
+        float value = values[i] < 0.0f ? 0.0f : values[i] > 1.0f ? 1.0f : values[i];
+        float scaled = value == value ? value * 255.0f : 0.0f;
+        // adding 2^23 rounds to a whole number, halves to even
+        rgb[i] = (uint8_t)((scaled + 0x1p23f) - 0x1p23f);
+    }
+}
+
 ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb, ff_error *error)
 {
     ff_weight loaded;
+    bool found;
     size_t count = elements_of(3, taps->shape + 1);
-    ff_status status = FF_OK;
-    if (taps->load && ff_weights_find(taps->load, "frames", &loaded)) {
-        if (loaded.dtype != FF_U8 || loaded.rank != 4 || memcmp(loaded.shape, taps->shape, sizeof taps->shape) != 0)
-            return ff_fail(error, FF_ERROR_INPUT, "the loaded tensor frames is not U8 of this run's shape");
+    ff_status status = find_loaded(taps, "frames_float", FF_F32, &loaded, &found, error);
+    if (status || (found && (status = check_shape(taps, "frames_float", &loaded, 4, taps->shape, error))))
+        return status;
+    if (found)
+        ff_weight_widen(&loaded, index * count, count, values);
+    round_to_bytes(count, values, rgb);
+    status = find_loaded(taps, "frames", FF_U8, &loaded, &found, error);
+    if (status || (found && (status = check_shape(taps, "frames", &loaded, 4, taps->shape, error))))
+        return status;
+    if (found)
         memcpy(rgb, (const uint8_t *)loaded.data + index * count, count);
-    }
     if (!taps->dump)
         return FF_OK;
     if (index == 0)

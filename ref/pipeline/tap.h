@@ -7,7 +7,9 @@
 typedef struct ff_taps {
     ff_trace trace;            // hand &trace to the stages
     ff_dump *dump;             // NULL: nothing is written
+    ff_dump_level dump_level;  // deepest level written; any level may be replaced
     ff_weights *load;          // NULL: nothing is replaced
+    const char *load_path;
     size_t shape[4];           // of the frames: [frames, height, width, 3]
     uint8_t *frames;           // all frames, when a dump wants them
 } ff_taps;
@@ -22,8 +24,8 @@ ff_status ff_taps_close(ff_taps *taps, bool complete, ff_error *error);
 ff_status ff_taps_replace_ids(const ff_taps *taps, const char *name, int64_t *ids, size_t capacity, size_t *count,
                               ff_error *error);
 
-// One frame: replaced from loaded `frames_float` or `frames`, and written.
-//   values: [height, width, 3] in 0..1   rgb: the same as bytes
+// One frame: replaced from loaded `frames_float`, made bytes, these replaced from loaded `frames`, and both written.
+//   values: [height, width, 3] in 0..1   rgb: receives the same as bytes
 ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb, ff_error *error);
 
 #endif

@@ -199,15 +199,25 @@ static void fill_euler(ff_schedule *schedule)
     schedule->sigmas[schedule->steps] = 0;
 }
 
-static ff_status check_sigmas(const ff_schedule *schedule, ff_error *error)
+// path: of the config if the shift is from there, to be named in messages; else NULL.
+static ff_status check_shift(const ff_schedule *schedule, const char *path, ff_error *error)
+{
+    if (schedule->flow_shift > 0 && schedule->flow_shift < INFINITY)
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_INPUT, "%s%sa flow shift of %g: expected a number above 0", path ? path : "",
+                   path ? ": " : "", schedule->flow_shift);
+}
+
+static ff_status check_sigmas(const ff_schedule *schedule, const char *path, ff_error *error)
 {
     const float *sigmas = schedule->sigmas;
     bool falling = sigmas[0] <= 1 && sigmas[schedule->steps - 1] > 0;
     for (size_t i = 1; i < schedule->steps; i++)
         falling = falling && sigmas[i] < sigmas[i - 1];
     if (!falling)
-        return ff_fail(error, FF_ERROR_INPUT, "a flow shift of %g leaves no %zu falling noise levels: try one nearer "
-                       "to 1, or fewer steps", schedule->flow_shift, schedule->steps);
+        return ff_fail(error, FF_ERROR_INPUT, "%s%sa flow shift of %g leaves no %zu falling noise levels: try one "
+                       "nearer to 1, or fewer steps", path ? path : "", path ? ": " : "", schedule->flow_shift,
+                       schedule->steps);
     return FF_OK;
 }
 
@@ -222,18 +232,18 @@ ff_status ff_schedule_create(const ff_config *config, ff_scheduler kind, double 
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for the schedule");
     schedule->steps = steps;
     schedule->flow_shift = flow_shift;
+    const char *path = isnan(flow_shift) ? ff_config_path(config) : NULL;
     ff_status status = read_options(config, kind, schedule, error);
     if (status)
         goto failed;
-    if (!(schedule->flow_shift > 0 && schedule->flow_shift < INFINITY)) {
-        status = ff_fail(error, FF_ERROR_INPUT, "a flow shift of %g: expected a number above 0", schedule->flow_shift);
+    status = check_shift(schedule, path, error);
+    if (status)
         goto failed;
-    }
     if (schedule->kind == FF_SCHEDULER_UNIPC)
         fill_unipc(schedule);
     else
         fill_euler(schedule);
-    status = check_sigmas(schedule, error);
+    status = check_sigmas(schedule, path, error);
     if (status)
         goto failed;
     *out = schedule;

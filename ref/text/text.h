@@ -37,6 +37,7 @@ typedef struct ff_text_encoder ff_text_encoder;
 ff_status ff_text_encoder_open(ff_weights *weights, const ff_config *config, ff_text_encoder **out, ff_error *error);
 void ff_text_encoder_close(ff_text_encoder *encoder);  // NULL allowed
 size_t ff_text_encoder_dim(const ff_text_encoder *encoder);
+size_t ff_text_encoder_vocabulary(const ff_text_encoder *encoder);  // ids it has an embedding for
 size_t ff_text_encoder_parameters(const ff_text_encoder *encoder);
 double ff_text_encoder_flop(const ff_text_encoder *encoder, size_t count);  // a multiply-add counts two
 

@@ -1,8 +1,10 @@
 // Reads a tokenizer.json. What is not understood is refused by name: ids that differ silently would be worse.
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../system.h"
+#include "../weights/json.h"
 #include "tokenizer.h"
 
 static const cJSON *item(const cJSON *object, const char *key)
@@ -102,7 +104,7 @@ static ff_status read_vocabulary(const cJSON *list, const char *path, ff_unigram
     model->scores = calloc(count + 1, sizeof *model->scores);
     if (!model->scores)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for the %zu pieces of %s", count, path);
-    model->lowest_score = 0x1p1023 * 2;  // infinity
+    model->lowest_score = INFINITY;
     cJSON_ArrayForEach(entry, list) {
         const cJSON *piece = entry->child;
         double score = piece->next->valuedouble;
@@ -263,22 +265,15 @@ ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *erro
 {
     ff_mapping file = {0};
     cJSON *json = NULL;
-    const char *end = NULL;
     ff_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    *out = NULL;
     if (!tokenizer)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
     ff_status status = ff_map_file(path, &file, error);
-    if (status != FF_OK)
-        goto failed;
-    if (file.size > 0)
-        json = cJSON_ParseWithLengthOpts(file.data, file.size, &end, false);
-    if (!cJSON_IsObject(json)) {
-        size_t at = end ? (size_t)(end - (const char *)file.data) : 0;
-        status = ff_fail(error, FF_ERROR_INPUT, "%s: not a JSON object (%zu bytes, read up to byte %zu)", path,
-                         file.size, at);
-        goto failed;
-    }
-    status = ff_normalizer_read(item(json, "normalizer"), path, &tokenizer->normalizer, error);
+    if (status == FF_OK)
+        status = ff_json_parse(path, "not a JSON object", file.data, file.size, &json, error);
+    if (status == FF_OK)
+        status = ff_normalizer_read(item(json, "normalizer"), path, &tokenizer->normalizer, error);
     if (status == FF_OK)
         status = read_pre_tokenizer(item(json, "pre_tokenizer"), path, tokenizer, error);
     if (status == FF_OK)
@@ -287,15 +282,12 @@ ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *erro
         status = read_added_tokens(item(json, "added_tokens"), path, tokenizer, error);
     if (status == FF_OK)
         status = read_post_processor(item(json, "post_processor"), path, tokenizer, error);
-    if (status != FF_OK)
-        goto failed;
     cJSON_Delete(json);
     ff_unmap_file(&file);
+    if (status != FF_OK) {
+        ff_tokenizer_close(tokenizer);
+        return status;
+    }
     *out = tokenizer;
     return FF_OK;
-failed:
-    cJSON_Delete(json);
-    ff_unmap_file(&file);
-    ff_tokenizer_close(tokenizer);
-    return status;
 }

@@ -100,6 +100,9 @@ static ff_status read_config(const ff_config *config, ff_text_encoder *encoder, 
         status = read_feed_forward(config, encoder, error);
     if (status != FF_OK)
         return status;
+    if (!(eps >= 0 && eps <= 1))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: layer_norm_epsilon is %g; expected 0 to 1", ff_config_path(config),
+                       eps);
     encoder->eps = (float)eps;
     encoder->inner = encoder->heads * encoder->head_dim;  // below 2^40
     if (!ff_buckets_create(encoder->num_buckets, max_distance, &encoder->buckets))
@@ -127,13 +130,18 @@ static ff_status read_layer(ff_weights *weights, const ff_text_encoder *encoder,
         {feed_forward, "wo", {dim, encoder->ffn}, &out->wo},
         {feed_forward, "wi_1", {encoder->ffn, dim}, &out->wi_1},  // last: only if gated
     };
+    const char *position = "encoder.block.%zu.layer.0.SelfAttention.relative_attention_bias.weight";
+    const size_t position_shape[2] = {encoder->num_buckets, encoder->heads};
+    ff_weight view;
     ff_status status = FF_OK;
     for (size_t j = 0; status == FF_OK && j < (encoder->gated ? 7 : 6); j++)
         status = ff_weights_get(weights, matrices[j].out, error, 2, matrices[j].shape, matrices[j].format, i,
                                 matrices[j].name);
     if (status == FF_OK)
+        status = ff_weights_get(weights, &view, error, 2, position_shape, position, i);
+    if (status == FF_OK)
         status = ff_weights_get_f32(weights, &out->position_bias, error, encoder->num_buckets * encoder->heads,
-                                    "encoder.block.%zu.layer.0.SelfAttention.relative_attention_bias.weight", i);
+                                    position, i);
     if (status == FF_OK)
         status = ff_weights_get_f32(weights, &out->attention_norm, error, dim, norm, i, 0);
     if (status == FF_OK)
@@ -187,6 +195,11 @@ void ff_text_encoder_close(ff_text_encoder *encoder)
 size_t ff_text_encoder_dim(const ff_text_encoder *encoder)
 {
     return encoder->dim;
+}
+
+size_t ff_text_encoder_vocabulary(const ff_text_encoder *encoder)
+{
+    return encoder->vocabulary;
 }
 
 // Elements of the matrices that every token meets in one layer.

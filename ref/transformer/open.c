@@ -176,6 +176,7 @@ static ff_status read_shape(const ff_config *config, ff_transformer_shape *shape
 ff_status ff_transformer_open(ff_weights *weights, const ff_config *config, ff_transformer **out, ff_error *error)
 {
     ff_transformer *transformer = calloc(1, sizeof *transformer);
+    *out = NULL;
     if (!transformer)
         return ff_fail(error, FF_ERROR_MEMORY, "not enough memory to open the transformer");
     ff_transformer_shape *shape = &transformer->shape;

@@ -21,6 +21,9 @@ typedef struct evaluation {
     float *hidden;         // [tokens, dim]
     float *normed;         // [tokens, dim]
     float *wide;           // queries, keys and values [3, tokens, dim]; or feed-forward rows; or patches
+    size_t call;           // for the names of what is traced
+    const ff_trace *trace;
+    ff_error *error;
 } evaluation;
 
 // ---- sizes ----
@@ -106,7 +109,7 @@ double ff_transformer_flop(const ff_transformer *transformer, size_t frames, siz
 }
 
 // ---- layers ----
-// A static function here that returns ff_status without taking an ff_error fails only for want of memory.
+// They fail for want of memory, without a sentence, or because the tap does.
 
 ff_status ff_linear_apply(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x, float *out)
 {
@@ -175,11 +178,19 @@ static ff_status project_timesteps(const evaluation *e)
     return ff_linear_apply(&transformer->time_proj, e->kernels, e->groups.count, activated, e->projection);
 }
 
+// Shows what a part of a block adds to hidden, before the gate: [tokens, dim].
+static ff_status tap_part(const evaluation *e, size_t layer, const char *part, float *x)
+{
+    return ff_tap(e->trace, FF_DUMP_OP, FF_F32, 2, (size_t[]){e->tokens, e->transformer->shape.dim}, x, e->error,
+                  "call.%03zu.block.%02zu.%s", e->call, layer, part);
+}
+
 // Self-attention over all video tokens: hidden += gate * attention(modulate(norm(hidden))).
 //   vectors: shift, scale and gate [3, dim] of the first group, the block's first three
 // q and k are RMS-normalised over all heads, then turned by the rotary angles (Wan 2.1 report, 4.2).
-static ff_status self_attention(const evaluation *e, const ff_transformer_attention *attention, const float *vectors)
+static ff_status self_attention(const evaluation *e, size_t layer, const float *vectors)
 {
+    const ff_transformer_attention *attention = &e->transformer->blocks[layer].attn1;
     const ff_kernels *kernels = e->kernels;
     const ff_transformer_shape *shape = &e->transformer->shape;
     size_t tokens = e->tokens, dim = shape->dim;
@@ -196,15 +207,19 @@ static ff_status self_attention(const evaluation *e, const ff_transformer_attent
     kernels->rotary(tokens, shape->heads, shape->head_dim, e->rotary, k);
     if (attend(e, tokens, q, k, v, e->normed) || ff_linear_apply(&attention->to_out, kernels, tokens, e->normed, q))
         return FF_ERROR_MEMORY;
+    ff_status status = tap_part(e, layer, "attn1", q);
+    if (status)
+        return status;
     kernels->add_gated(tokens, dim, q, modulation_groups(e), vectors + 2 * dim, e->hidden);
     return FF_OK;
 }
 
 // Cross-attention from the video's tokens to the text's: hidden += attention(norm2(hidden)); neither modulated nor
 // gated.   keys, values: [text_tokens, dim], as ff_transformer_text holds them
-static ff_status cross_attention(const evaluation *e, const ff_transformer_block *block, size_t text_tokens,
-                                 const float *keys, const float *values)
+static ff_status cross_attention(const evaluation *e, size_t layer, size_t text_tokens, const float *keys,
+                                 const float *values)
 {
+    const ff_transformer_block *block = &e->transformer->blocks[layer];
     const ff_kernels *kernels = e->kernels;
     const ff_transformer_shape *shape = &e->transformer->shape;
     size_t tokens = e->tokens, dim = shape->dim;
@@ -220,13 +235,17 @@ static ff_status cross_attention(const evaluation *e, const ff_transformer_block
     if (attend(e, text_tokens, q, keys, values, attended) ||
         ff_linear_apply(&block->attn2.to_out, kernels, tokens, attended, result))
         return FF_ERROR_MEMORY;
+    ff_status status = tap_part(e, layer, "attn2", result);
+    if (status)
+        return status;
     kernels->add(tokens * dim, e->hidden, result, e->hidden);
     return FF_OK;
 }
 
 // hidden += gate * linear(gelu(linear(modulate(norm(hidden))))).   vectors: the block's last three [3, dim]
-static ff_status feed_forward(const evaluation *e, const ff_transformer_block *block, const float *vectors)
+static ff_status feed_forward(const evaluation *e, size_t layer, const float *vectors)
 {
+    const ff_transformer_block *block = &e->transformer->blocks[layer];
     const ff_kernels *kernels = e->kernels;
     const ff_transformer_shape *shape = &e->transformer->shape;
     size_t dim = shape->dim;
@@ -241,21 +260,27 @@ static ff_status feed_forward(const evaluation *e, const ff_transformer_block *b
         if (ff_linear_apply(&block->ffn_out, kernels, rows, e->wide, x))
             return FF_ERROR_MEMORY;
     }
+    ff_status status = tap_part(e, layer, "ffn", e->normed);
+    if (status)
+        return status;
     kernels->add_gated(e->tokens, dim, e->normed, modulation_groups(e), vectors + 2 * dim, e->hidden);
     return FF_OK;
 }
 
-static ff_status run_block(const evaluation *e, const ff_transformer_block *block, size_t text_tokens,
-                           const float *keys, const float *values)
+static ff_status run_block(const evaluation *e, size_t layer, size_t text_tokens, const float *keys,
+                           const float *values)
 {
+    const float *table = e->transformer->blocks[layer].scale_shift_table;
     size_t dim = e->transformer->shape.dim;
+    ff_status status;
     for (size_t group = 0; group < e->groups.count; group++)
-        e->kernels->add(6 * dim, block->scale_shift_table, e->projection + group * 6 * dim,
-                        e->modulation + group * 6 * dim);
-    if (self_attention(e, &block->attn1, e->modulation) || cross_attention(e, block, text_tokens, keys, values) ||
-        feed_forward(e, block, e->modulation + 3 * dim))
-        return FF_ERROR_MEMORY;
-    return FF_OK;
+        e->kernels->add(6 * dim, table, e->projection + group * 6 * dim, e->modulation + group * 6 * dim);
+    if ((status = self_attention(e, layer, e->modulation)) ||
+        (status = cross_attention(e, layer, text_tokens, keys, values)) ||
+        (status = feed_forward(e, layer, e->modulation + 3 * dim)))
+        return status;
+    return ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){e->tokens, dim}, e->hidden, e->error,
+                  "call.%03zu.block.%02zu", e->call, layer);
 }
 
 // The output norm, modulated by temb itself, and the projection back to patches.
@@ -281,18 +306,19 @@ static ff_status project_out(const evaluation *e, float *out)
 // ---- named tensors ----
 
 // Shows temb with a row for each timestep given, and takes back the row of each group's first token.
-static ff_status tap_temb(const evaluation *e, size_t call, const ff_trace *trace, ff_error *error)
+static ff_status tap_temb(const evaluation *e)
 {
     size_t dim = e->transformer->shape.dim;
     if (!e->groups.group)
-        return ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){1, dim}, e->temb, error, "call.%03zu.temb", call);
-    if (!ff_traced(trace, FF_DUMP_BLOCK))
+        return ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){1, dim}, e->temb, e->error, "call.%03zu.temb",
+                      e->call);
+    if (!ff_traced(e->trace, FF_DUMP_BLOCK))
         return FF_OK;
     float *rows = e->wide;
     for (size_t token = 0; token < e->tokens; token++)
         memcpy(rows + token * dim, e->temb + e->groups.group[token] * dim, dim * sizeof *rows);
-    ff_status status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){e->tokens, dim}, rows, error,
-                              "call.%03zu.temb", call);
+    ff_status status = ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){e->tokens, dim}, rows, e->error,
+                              "call.%03zu.temb", e->call);
     for (size_t token = e->tokens; token-- > 0;)
         memcpy(e->temb + e->groups.group[token] * dim, rows + token * dim, dim * sizeof *rows);
     return status;
@@ -300,19 +326,18 @@ static ff_status tap_temb(const evaluation *e, size_t call, const ff_trace *trac
 
 // Shows the embedded text. If the tap changed it, *changed holds it with room for keys and values [3, tokens, dim],
 // to be computed anew; else *changed is NULL.
-static ff_status tap_text(const evaluation *e, ff_arena *arena, const ff_transformer_text *text, size_t call,
-                          const ff_trace *trace, float **changed, ff_error *error)
+static ff_status tap_text(const evaluation *e, ff_arena *arena, const ff_transformer_text *text, float **changed)
 {
     size_t dim = e->transformer->shape.dim, count = text->tokens * dim;
     *changed = NULL;
-    if (!ff_traced(trace, FF_DUMP_BLOCK))
+    if (!ff_traced(e->trace, FF_DUMP_BLOCK))
         return FF_OK;
     float *copy = ff_arena_take(arena, count, 3 * sizeof *copy);
     if (!copy)
-        return ff_fail(error, FF_ERROR_MEMORY, "not enough memory to dump the embedded text");
+        return ff_fail(e->error, FF_ERROR_MEMORY, "not enough memory to dump the embedded text");
     memcpy(copy, text->embedded, count * sizeof *copy);
-    ff_status status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){text->tokens, dim}, copy, error,
-                              "call.%03zu.text", call);
+    ff_status status = ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){text->tokens, dim}, copy, e->error,
+                              "call.%03zu.text", e->call);
     if (memcmp(copy, text->embedded, count * sizeof *copy) != 0)
         *changed = copy;
     return status;
@@ -383,7 +408,7 @@ ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels
                              const ff_trace *trace, float *out, ff_error *error)
 {
     const ff_transformer_shape *shape = &transformer->shape;
-    evaluation e = {.transformer = transformer, .kernels = kernels};
+    evaluation e = {.transformer = transformer, .kernels = kernels, .call = call, .trace = trace, .error = error};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status = check_sizes(transformer, frames, height, width, timestep_count, &e.grid, &e.tokens, error);
     if (status)
@@ -398,8 +423,8 @@ ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels
     if (embed_patches(&e, latents) || embed_timesteps(&e))
         goto no_memory;
     if ((status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, hidden_shape, e.hidden, error, "call.%03zu.embed", call)) ||
-        (status = tap_temb(&e, call, trace, error)) ||
-        (status = tap_text(&e, arena, text, call, trace, &changed_text, error)))
+        (status = tap_temb(&e)) ||
+        (status = tap_text(&e, arena, text, &changed_text)))
         goto done;
     if (project_timesteps(&e))
         goto no_memory;
@@ -415,10 +440,9 @@ ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels
             keys = own_keys;
             values = own_values;
         }
-        if (run_block(&e, &transformer->blocks[layer], text->tokens, keys, values))
+        status = run_block(&e, layer, text->tokens, keys, values);
+        if (status == FF_ERROR_MEMORY)
             goto no_memory;
-        status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, hidden_shape, e.hidden, error, "call.%03zu.block.%02zu", call,
-                        layer);
         if (status)
             goto done;
     }

@@ -1,12 +1,12 @@
 // config.json and its like: one JSON object with typed, checked access.
 #include "weights.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../system.h"
+#include "json.h"
 
 struct ff_config {
     cJSON *object;
@@ -21,18 +21,14 @@ ff_status ff_config_open(const char *path, ff_config **out, ff_error *error)
     if (status)
         return status;
     ff_config *config = calloc(1, sizeof *config);
-    if (config) {
-        config->path = strdup(path);
-        config->object = file.size ? cJSON_ParseWithLength(file.data, file.size) : NULL;
-    }
+    if (!config || !(config->path = strdup(path)))
+        status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    else
+        status = ff_json_parse(path, "not a JSON object", file.data, file.size, &config->object, error);
     ff_unmap_file(&file);
-    if (!config || !config->path) {
+    if (status) {
         ff_config_close(config);
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
-    }
-    if (!cJSON_IsObject(config->object)) {
-        ff_config_close(config);
-        return ff_fail(error, FF_ERROR_INPUT, "%s: not a JSON object", path);
+        return status;
     }
     *out = config;
     return FF_OK;

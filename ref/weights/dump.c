@@ -38,7 +38,7 @@ ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, f
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
     }
     if (!ff_multiply_sizes(most_tensors, HEADER_BYTES_PER_TENSOR, &dump->room) ||
-        (dump->room += HEADER_BYTES_METADATA) > MOST_HEADER_BYTES) {
+        !ff_add_sizes(dump->room, HEADER_BYTES_METADATA, &dump->room) || dump->room > MOST_HEADER_BYTES) {
         ff_dump_abandon(dump);
         return ff_fail(error, FF_ERROR_INPUT, "%s: a dump of %zu tensors is more than the format holds", path,
                        most_tensors);
@@ -83,27 +83,29 @@ static bool write_f32(FILE *file, const float *values, size_t count)
     return true;
 }
 
+static bool add_number(cJSON *array, size_t number)
+{
+    return cJSON_AddItemToArray(array, cJSON_CreateNumber((double)number));  // which refuses a NULL
+}
+
 ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
                         ff_error *error)
 {
-    double offsets[2];
-    size_t count = 1;
-    cJSON *item = cJSON_AddObjectToObject(dump->header, name), *dimensions, *ends;
+    size_t bytes = ff_dtype_size(dtype);
+    cJSON *item = cJSON_AddObjectToObject(dump->header, name), *dimensions, *offsets;
     if (!item || !cJSON_AddStringToObject(item, "dtype", ff_dtype_name(dtype)) ||
-        !(dimensions = cJSON_AddArrayToObject(item, "shape")))
+        !(dimensions = cJSON_AddArrayToObject(item, "shape")) ||
+        !(offsets = cJSON_AddArrayToObject(item, "data_offsets")))
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
     for (int i = 0; i < rank; i++) {
-        cJSON *dimension = cJSON_CreateNumber((double)shape[i]);
-        if (!dimension || !cJSON_AddItemToArray(dimensions, dimension))
+        bytes *= shape[i];
+        if (!add_number(dimensions, shape[i]))
             return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
-        count *= shape[i];
     }
     // the format allows no gaps, so that an element may lie unaligned; readers copy such a tensor
-    offsets[0] = (double)dump->planned;
-    dump->planned += count * ff_dtype_size(dtype);
-    offsets[1] = (double)dump->planned;
-    if (!(ends = cJSON_CreateDoubleArray(offsets, 2)) || !cJSON_AddItemToObject(item, "data_offsets", ends))
+    if (!add_number(offsets, dump->planned) || !add_number(offsets, dump->planned + bytes))
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    dump->planned += bytes;
     return FF_OK;
 }
 

@@ -12,6 +12,7 @@ struct ff_listing {
 ff_status ff_listing_open(const char *path, ff_listing **out, ff_error *error)
 {
     ff_listing *listing = calloc(1, sizeof *listing);
+    *out = NULL;
     if (!listing)
         return ff_fail(error, FF_ERROR_MEMORY, "%s: no memory to list it", path);
     ff_status status = ff_weights_open_file(path, &listing->weights, error);

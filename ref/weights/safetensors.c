@@ -2,13 +2,13 @@
 // Format: github.com/huggingface/safetensors. Every offset is checked against the file before it is used.
 #include "weights.h"
 
-#include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../system.h"
+#include "json.h"
 
 #define MOST_HEADER_BYTES ((size_t)100 << 20)
 #define MOST_SHARDS 1024
@@ -165,11 +165,10 @@ static ff_status read_file(ff_weights *weights, const char *path, ff_error *erro
         return ff_fail(error, FF_ERROR_INPUT,
                        "%s: not a safetensors file, or cut off: its header would take %zu bytes, the file has %zu",
                        path, header_size, size);
-    cJSON *header = cJSON_ParseWithLength((const char *)bytes + 8, header_size);
-    if (!cJSON_IsObject(header)) {
-        cJSON_Delete(header);
-        return ff_fail(error, FF_ERROR_INPUT, "%s: its safetensors header is not a JSON object", path);
-    }
+    cJSON *header;
+    if ((status = ff_json_parse(path, "its safetensors header is not a JSON object", bytes + 8, header_size, &header,
+                                error)))
+        return status;
     const cJSON *item;
     cJSON_ArrayForEach(item, header)
     {
@@ -187,13 +186,7 @@ static ff_status read_file(ff_weights *weights, const char *path, ff_error *erro
     return status;
 }
 
-static int compare_names(const void *a, const void *b, void *context)
-{
-    const entry *entries = context;
-    return strcmp(entries[*(const size_t *)a].name, entries[*(const size_t *)b].name);
-}
-
-// Heap sort with a context; qsort_r is not in C11 and its argument order differs between systems.
+// Heap sort: C11's qsort hands its comparison no context, and qsort_r's argument order differs between systems.
 static void sort_by_name(size_t *order, size_t count, const entry *entries)
 {
     for (size_t end = count, start = count / 2; end > 1;) {
@@ -206,9 +199,9 @@ static void sort_by_name(size_t *order, size_t count, const entry *entries)
             order[end] = swap;
         }
         for (size_t root = start, child; (child = 2 * root + 1) < end; root = child) {
-            if (child + 1 < end && compare_names(&order[child], &order[child + 1], (void *)entries) < 0)
+            if (child + 1 < end && strcmp(entries[order[child]].name, entries[order[child + 1]].name) < 0)
                 child++;
-            if (compare_names(&order[root], &order[child], (void *)entries) >= 0)
+            if (strcmp(entries[order[root]].name, entries[order[child]].name) >= 0)
                 break;
             size_t swap = order[root];
             order[root] = order[child];
@@ -268,11 +261,14 @@ static ff_status read_shards(ff_weights *weights, const char *index_path, ff_err
 {
     char path[4096];
     ff_mapping file;
+    cJSON *index;
     ff_status status = ff_map_file(index_path, &file, error);
     if (status)
         return status;
-    cJSON *index = file.size ? cJSON_ParseWithLength(file.data, file.size) : NULL;
+    status = ff_json_parse(index_path, "not a JSON object", file.data, file.size, &index, error);
     ff_unmap_file(&file);
+    if (status)
+        return status;
     const cJSON *map = cJSON_GetObjectItemCaseSensitive(index, "weight_map"), *item;
     if (!cJSON_IsObject(map))
         status = ff_fail(error, FF_ERROR_INPUT, "%s: has no weight_map", index_path);
@@ -310,29 +306,37 @@ ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
     *out = NULL;
     if (status)
         return status;
-    status = ff_fail(error, FF_ERROR_INPUT,
-                     "%s: no diffusion_pytorch_model.safetensors or model.safetensors (or their .index.json) here",
-                     folder);
-    for (size_t i = 0; i < 2; i++) {
+    bool found = false;
+    for (size_t i = 0; i < 2 && !found; i++) {
         snprintf(path, sizeof path, "%s/%s.safetensors", folder, stems[i]);
-        if (ff_file_exists(path)) {
+        if ((found = ff_file_exists(path))) {
             status = read_file(weights, path, error);
             break;
         }
         snprintf(path, sizeof path, "%s/%s.safetensors.index.json", folder, stems[i]);
-        if (ff_file_exists(path)) {
+        if ((found = ff_file_exists(path)))
             status = read_shards(weights, path, error);
-            break;
-        }
     }
+    if (!found)
+        status = ff_fail(error, FF_ERROR_INPUT,
+                         "%s: no diffusion_pytorch_model.safetensors or model.safetensors (or their .index.json) here",
+                         folder);
     if (status || (status = index_entries(weights, error))) {
         ff_weights_close(weights);
         return status;
     }
-    if (error)
-        *error = (ff_error){0};
     *out = weights;
     return FF_OK;
+}
+
+size_t ff_weights_files(const ff_weights *weights)
+{
+    return weights->file_count;
+}
+
+const char *ff_weights_file(const ff_weights *weights, size_t i)
+{
+    return weights->file_names[i];
 }
 
 size_t ff_weights_count(const ff_weights *weights)
@@ -370,15 +374,6 @@ bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out
     return false;
 }
 
-static void print_shape(char *text, size_t capacity, int rank, const size_t *shape)
-{
-    size_t used = (size_t)snprintf(text, capacity, "[");
-    for (int i = 0; i < rank && used < capacity; i++)
-        used += (size_t)snprintf(text + used, capacity - used, i ? ", %zu" : "%zu", shape[i]);
-    if (used < capacity)
-        snprintf(text + used, capacity - used, "]");
-}
-
 static ff_status require(const ff_weights *weights, const char *name, ff_weight *out, ff_error *error)
 {
     if (!ff_weights_find(weights, name, out))
@@ -392,7 +387,7 @@ static ff_status require(const ff_weights *weights, const char *name, ff_weight 
 ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *error, int rank, const size_t *shape,
                          const char *name_format, ...)
 {
-    char name[256], found[128], wanted[128];
+    char name[256], found[FF_SHAPE_TEXT], wanted[FF_SHAPE_TEXT];
     va_list arguments;
     va_start(arguments, name_format);
     vsnprintf(name, sizeof name, name_format, arguments);
@@ -401,8 +396,8 @@ ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *er
     if (status)
         return status;
     if (out->rank != rank || memcmp(out->shape, shape, (size_t)rank * sizeof *shape) != 0) {
-        print_shape(found, sizeof found, out->rank, out->shape);
-        print_shape(wanted, sizeof wanted, rank, shape);
+        ff_print_shape(found, out->rank, out->shape);
+        ff_print_shape(wanted, rank, shape);
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, config.json asks for %s", weights->folder,
                        name, found, wanted);
     }
@@ -412,7 +407,7 @@ ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *er
 ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *error, size_t count,
                              const char *name_format, ...)
 {
-    char name[256], found[128];
+    char name[256], found[FF_SHAPE_TEXT];
     ff_weight view;
     size_t elements = 1;
     va_list arguments;
@@ -425,7 +420,7 @@ ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *e
     for (int i = 0; i < view.rank; i++)
         elements *= view.shape[i];
     if (elements != count) {
-        print_shape(found, sizeof found, view.rank, view.shape);
+        ff_print_shape(found, view.rank, view.shape);
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, config.json asks for %zu elements",
                        weights->folder, name, found, count);
     }

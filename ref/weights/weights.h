@@ -35,6 +35,9 @@ ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
 ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error);
 void ff_weights_close(ff_weights *weights);  // NULL allowed
 
+size_t ff_weights_files(const ff_weights *weights);
+const char *ff_weights_file(const ff_weights *weights, size_t i);  // the path of the i-th file opened
+
 size_t ff_weights_count(const ff_weights *weights);
 // The i-th tensor in file order: its name and view.
 const char *ff_weights_at(const ff_weights *weights, size_t i, ff_weight *out);
@@ -43,7 +46,7 @@ const char *ff_weights_metadata(const ff_weights *weights, const char *key);
 // False if there is no such tensor.
 bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out);
 
-// A floating-point tensor that must exist with exactly this shape. name may be a printf format ("blocks.%zu.attn1.to_q.weight").
+// A floating-point tensor that must exist with exactly this shape. name may be a printf format ("blocks.%zu.bias").
 ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *error, int rank, const size_t *shape,
                          const char *name_format, ...) __attribute__((format(printf, 6, 7)));
 // The same as f32, `count` elements whatever the rank (a bias [n], a gamma [n, 1, 1, 1]); memory belongs to `weights`.

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "host.h"
 #include "metadata.h"
+#include "model_folder.h"
 #include "record.h"
 
 #include <stdio.h>
@@ -79,7 +80,10 @@ static ff_status inspect_model(const char *folder, ff_report *report, ff_error *
     ff_plan plan;
     uint8_t hash[32];
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
-    ff_status status = ff_model_open(folder, &model, error);
+    char path[FF_LONGEST_PATH];
+    ff_status status = ff_model_folder_find(folder, path, error);
+    if (status == FF_OK)
+        status = ff_model_open(path, &model, error);
     if (status != FF_OK)
         return status;
     ff_model_facts facts = ff_model_describe(model);

@@ -182,7 +182,7 @@ ff_status ff_job_check_memory(const ff_job *job, ff_error *error)
     size_t has = ff_host_memory(), needs = job->plan.memory_bytes;
     if (has == 0 || needs <= has)
         return FF_OK;
-    return ff_fail(error, FF_ERROR_MEMORY, "%zux%zu x %zu needs about %.1f GiB of memory, and there are %.1f",
+    return ff_fail(error, FF_ERROR_MEMORY, "%zux%zu x %zu needs about %.1f GiB of memory, and %.1f are free",
                    job->plan.model_width, job->plan.model_height, job->plan.frames, (double)needs / gigabyte,
                    (double)has / gigabyte);
 }

@@ -150,11 +150,12 @@ ff_status ff_option_refuse(const char *typed, unsigned command, ff_error *error)
             distance = away;
         }
     }
-    bool near = nearest >= 0 && (distance == 0 || (name[0] != '-' && distance <= 1 + strlen(name) / 2));
+    size_t length = known ? strlen(name) : 0, tolerance = smaller(1 + length / 2, length ? length - 1 : 0);
+    bool near = nearest >= 0 && (distance == 0 || (name[0] != '-' && distance <= tolerance));
     int letter = typed[1] == '-' ? -1 : ff_option_find_letter(typed[1]);
-    if (!near && letter >= 0 && (ff_option_table[letter].commands & command))
+    if (!near && letter >= 0 && ff_option_table[letter].argument && (ff_option_table[letter].commands & command))
         return ff_fail(error, FF_ERROR_INPUT, "unknown option %.40s; did you mean -%c %.40s?", typed, typed[1],
-                       typed + 2);
+                       typed + 2 + (typed[2] == '='));
     if (!near)
         return ff_fail(error, FF_ERROR_INPUT, "unknown option %.60s; firstframe %s --help lists those there are",
                        typed, ff_command_name(command));

@@ -296,6 +296,8 @@ static ff_status check_required(const ff_options *values, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "--mask FILE or --box X,Y,W,H is missing: what shall be painted anew?");
     if ((values->command & FF_COMMANDS_RUN) && !values->output && !values->dump && !values->estimate)
         return ff_fail(error, FF_ERROR_INPUT, "-o/--output PATH is missing");
+    if (values->output && values->dump && strcmp(values->output, values->dump) == 0)
+        return ff_fail(error, FF_ERROR_INPUT, "--output and --dump name the same file");
     return FF_OK;
 }
 

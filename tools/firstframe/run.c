@@ -97,8 +97,13 @@ static ff_status prepare(run *one, ff_error *error)
                            one->state_path);
         return FF_OK;
     }
-    if (options->count > 1 && !ff_host_exists(one->state_path))
+    bool begun = ff_host_exists(one->state_path);
+    if (!begun && options->count > 1)
         return FF_OK;
+    if (!begun && !ff_host_exists(one->path)) {  // interrupted before its first step was done
+        ff_report_note(one->job->report, "there is no %s; the run starts from the beginning", one->state_path);
+        return FF_OK;
+    }
     ff_status status = ff_state_read(one->state_path, one->record, &one->state, &one->state_size, error);
     one->state_kept = status == FF_OK;
     return status;

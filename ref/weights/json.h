@@ -1,0 +1,15 @@
+// JSON files. cJSON answers bad text and want of memory alike; here they are told apart.
+#ifndef FF_JSON_H
+#define FF_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "../tensor.h"
+
+// text: `size` bytes holding one JSON object.   path, what: "config.json", "not a JSON object", for messages
+// *out is to be freed with cJSON_Delete, and is NULL on failure.
+// FF_ERROR_INPUT: "<path>: <what> (<size> bytes, read up to byte <n>)"
+ff_status ff_json_parse(const char *path, const char *what, const void *text, size_t size, cJSON **out,
+                        ff_error *error);
+
+#endif

@@ -1,0 +1,113 @@
+"""Trains the VAE on rendered clips.
+
+    python3 train_vae.py --seconds 3600 --out vae.safetensors [--resume vae.safetensors] [--decoder-only]
+
+With --decoder-only the encoder stays as it is, so that latents already encoded, and a transformer trained on them,
+stay valid. Clips as long as those that will be decoded (25 frames) are a must: from the third latent frame on the
+decoder's caches take another path, and errors run on from there. Saves the average of the weights every three minutes.
+"""
+
+import argparse
+import math
+import random
+import time
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from muon import Muon
+from networks import fast_single_frames, make_vae
+from scenes import render, sample_scene
+
+FRAMES, SIZE = 25, 128
+# frames, clips in a batch, side of the crop, how often
+SHAPES = [(25, 1, 64, 5), (17, 1, 80, 2), (9, 2, 80, 2), (1, 6, 112, 2)]
+
+
+def pixels(clips):
+    return torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
+def random_crop(rng, frames, side):
+    first = rng.randrange(FRAMES - frames + 1)
+    clip = render(sample_scene(rng), FRAMES, SIZE, first, first + frames)
+    y, x = rng.randrange(SIZE - side + 1), rng.randrange(SIZE - side + 1)
+    return clip[:, y : y + side, x : x + side]
+
+
+def loss_of(output, target, latents):
+    error = output.float() - target
+    edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
+    return error.abs().mean() + 0.5 * edges + 0.5 * error.square().mean() + 3e-4 * latents.float().square().mean()
+
+
+def judge(vae, clips):
+    """PSNR over all frames, and of frames 0, 8, 16 and 24."""
+    with torch.no_grad():
+        outputs = [vae.decode(vae.encode(clip[None]).latent_dist.mode()).sample[0].clamp(-1, 1) for clip in clips]
+    errors = (torch.stack(outputs) - clips).square().mean((0, 1, 3, 4))
+    figures = [errors.mean(), *errors[[0, 8, 16, 24]]]
+    return " ".join(f"{10 * math.log10(4 / e.item()):.2f}" for e in figures)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--out", default="vae.safetensors")
+    parser.add_argument("--resume")
+    parser.add_argument("--decoder-only", action="store_true")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    fast_single_frames()
+    rng, unseen = random.Random(options.seed), random.Random(999)
+    vae = make_vae().train()
+    if options.resume:
+        vae.load_state_dict({name: value.float() for name, value in load_file(options.resume).items()})
+    learnt = {
+        n: p for n, p in vae.named_parameters() if not options.decoder_only or n.startswith(("decoder", "post_quant"))
+    }
+    vae.requires_grad_(False)
+    for parameter in learnt.values():
+        parameter.requires_grad_(True)
+    optimiser = Muon(learnt.values(), 0.01, 1e-3)
+    average = {name: parameter.detach().clone() for name, parameter in learnt.items()}
+    clips = pixels([render(sample_scene(unseen), FRAMES, SIZE) for _ in range(6)])
+
+    def save():
+        current = {name: parameter.detach().clone() for name, parameter in learnt.items()}
+        with torch.no_grad():
+            for name, parameter in learnt.items():
+                parameter.copy_(average[name])
+            print("PSNR all, 0, 8, 16, 24:", judge(vae, clips), flush=True)
+            save_file({n: v.bfloat16().contiguous() for n, v in vae.state_dict().items()}, options.out)
+            for name, parameter in learnt.items():
+                parameter.copy_(current[name])
+
+    begun = saved = time.time()
+    step = 0
+    while (part := (time.time() - begun) / options.seconds) < 1:
+        frames, count, side, _ = rng.choices(SHAPES, [shape[3] for shape in SHAPES])[0]
+        video = pixels([random_crop(rng, frames, side) for _ in range(count)])
+        with torch.autocast("cpu", torch.bfloat16):
+            latents = vae.encode(video).latent_dist.mode()
+            # noise keeps the latents smooth for the transformer
+            output = vae.decode(latents + 0.1 * torch.randn_like(latents)).sample
+        loss_of(output, video, latents).backward()
+        step += 1
+        optimiser.step(min(1, step / 30) * min(1, (1 - part) / 0.6 + 0.01))
+        with torch.no_grad():
+            keep = min(0.995, step / (step + 20))
+            for name, parameter in learnt.items():
+                average[name].mul_(keep).add_(parameter, alpha=1 - keep)
+        if time.time() - saved > 180:
+            saved = time.time()
+            save()
+    save()
+
+
+if __name__ == "__main__":
+    main()
