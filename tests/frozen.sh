@@ -12,7 +12,8 @@ passed=0 failed=0
 
 # the frames' hash of a run: launcher, then the command's words
 hash_of() {
-    "$@" --json -q -o "$work/out.webp" >"$work/report.json" || return 1
+    case " $* " in *" t2i "* | *" inpaint "*) ending=png ;; *) ending=webp ;; esac
+    "$@" --json -q -o "$work/out.$ending" >"$work/report.json" || return 1
     sed -n 's/.*"frames_sha256":[[:space:]]*"\([0-9a-f]*\)".*/\1/p' "$work/report.json" | head -n 1
 }
 
@@ -20,6 +21,10 @@ t2v="t2v -m models/tiny-ti2v --size 32x32 --frames 5 --steps 2 --guidance 3 -s 1
 i2v="i2v -m models/tiny-ti2v -i runs/still.png --size 32x32 --frames 9 --steps 2 --guidance 4 -s 2"
 last="i2v -m models/tiny-ti2v -i runs/still.png --last runs/last.png --frames 9 --size 32x32 --steps 2 -s 3"
 plain="t2v -m models/tiny-t2v --size 32x16 --frames 9 --steps 2 --guidance 5 -s 4"
+# the model that ships: a still, a clip, and a mended picture
+shipped_still="t2i -m ../model --steps 4 -s 5"
+shipped_clip="i2v -m ../model -i runs/still.png --frames 9 --steps 2 -s 6"
+shipped_mended="inpaint -m ../model -i runs/picture.png --box 24,8,16,16 --steps 3 -s 7"
 
 check() {
     name=$1 how=$2
@@ -42,7 +47,9 @@ if [ "${3:-}" = --write ]; then
     write=1
     : >"$hashes"
 fi
-for name in t2v i2v last plain; do
+names="t2v i2v last plain"
+[ "${3:-}" = --quick ] || names="$names shipped_still shipped_clip shipped_mended"
+for name in $names; do
     eval "words=\$$name"
     # shellcheck disable=SC2086  # the words are meant to be split
     check "$name" "2 threads" "$program" $words -p "a lake, soft light" -t 2
@@ -51,7 +58,7 @@ for name in t2v i2v last plain; do
         check "$name" "$threads threads" "$program" $words -p "a lake, soft light" -t $threads
     done
     [ "${3:-}" = --quick ] && continue
-    case $name in t2v | last) continue ;; esac  # emulation is slow: one run of each kind of model
+    case $name in t2v | last | shipped_*) continue ;; esac  # emulation is slow: one run of each kind of model
     if [ "$(uname -m)" = x86_64 ] && command -v qemu-x86_64 >/dev/null; then
         check "$name" "without FMA" qemu-x86_64 -cpu Nehalem "$program" $words -p "a lake, soft light" -t 2
     else

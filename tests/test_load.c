@@ -193,6 +193,8 @@ static void test_what_does_not_fit_is_refused(void **state)
     static const uint8_t bytes[PIXELS];
     static const int64_t ids[] = {5, 100000};
     const size_t shape[4] = {1, SIDE / 2, SIDE * 2, 3}, two[1] = {2}, none[1] = {0};
+    write_tensor("niose", FF_U8, 4, shape, bytes);
+    assert_refused("none of its tensors has a dump's name");
     write_tensor("frames", FF_U8, 4, shape, bytes);
     assert_refused("tensor frames has shape [1, 8, 32, 3], this run's has [1, 16, 16, 3]");
     write_tensor("noise", FF_U8, 4, shape, bytes);

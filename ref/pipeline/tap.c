@@ -118,6 +118,24 @@ static ff_status write_metadata(const ff_request *request, const ff_plan *plan, 
     return FF_OK;
 }
 
+// Whether a file holds any tensor that a run could take.
+static bool holds_known_tensor(const ff_weights *load)
+{
+    static const char *const names[] = {"image", "token_ids", "negative_token_ids", "prompt_embeds",
+                                        "negative_prompt_embeds", "anchor.known", "anchor.mask", "noise", "latents",
+                                        "frames_float", "frames"};
+    for (size_t i = 0; i < ff_weights_count(load); i++) {
+        ff_weight view;
+        const char *name = ff_weights_at(load, i, &view);
+        if (strncmp(name, "call.", 5) == 0 || strncmp(name, "step.", 5) == 0)
+            return true;
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if (strcmp(name, names[k]) == 0)
+                return true;
+    }
+    return false;
+}
+
 ff_status ff_taps_open(const ff_model *model, const ff_request *request, const ff_plan *plan, ff_taps *out,
                        ff_error *error)
 {
@@ -135,6 +153,9 @@ ff_status ff_taps_open(const ff_model *model, const ff_request *request, const f
         out->load_path = request->load_path;
         if ((status = ff_weights_open_file(request->load_path, &out->load, error)))
             return status;
+        if (!holds_known_tensor(out->load))
+            return ff_fail(error, FF_ERROR_INPUT, "%s: none of its tensors has a dump's name (noise, latents, ...)",
+                           request->load_path);
     }
     if (!request->dump_path)
         return FF_OK;
