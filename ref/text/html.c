@@ -226,7 +226,8 @@ static void unescape(const uint32_t *text, size_t count, unescape_step step, ff_
             done = i + 1;
         }
     }
-    ff_codepoints_append(out, text + done, count - done);
+    if (done < count)
+        ff_codepoints_append(out, text + done, count - done);
 }
 
 void ff_html_unescape(const uint32_t *text, size_t count, ff_codepoints *out)

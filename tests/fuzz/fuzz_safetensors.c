@@ -4,7 +4,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static volatile uint8_t touched;
+    unsigned sum = 0;
     ff_weights *weights;
     ff_weight view;
     if (ff_weights_open_file(fuzz_file(bytes, size), &weights, NULL))
@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         for (int d = 0; d < view.rank; d++)
             length *= view.shape[d];
         for (size_t at = 0; at < length; at++)
-            touched = ((const uint8_t *)view.data)[at];
+            sum += ((const uint8_t *)view.data)[at];
     }
     ff_weights_close(weights);
-    return 0;
+    return sum == 1 ? -1 : 0;  // the sum decides something, so that no read can be left out
 }
