@@ -14,17 +14,23 @@
 static uint8_t pixels[3 * 40 * 24];
 static const ff_image still = {40, 24, pixels};
 
-// On every thread of the pool: round upward, and on x86 flush subnormals to zero.
+// On this thread: round upward, and on x86 flush subnormals to zero.
+static void set_awkward_mode_here(bool awkward)
+{
+    fesetround(awkward ? FE_UPWARD : FE_TONEAREST);
+#if defined(__x86_64__)
+    unsigned flags = __builtin_ia32_stmxcsr() & ~0x8040u;
+    __builtin_ia32_ldmxcsr(awkward ? flags | 0x8040u : flags);
+#endif
+}
+
+// On every thread of the pool. LLVM's OpenMP gives the calling thread its mode back when a region ends, and hands that
+// to the others when the next begins: so once more outside.
 static void set_awkward_mode(bool awkward)
 {
 #pragma omp parallel num_threads(POOL)
-    {
-        fesetround(awkward ? FE_UPWARD : FE_TONEAREST);
-#if defined(__x86_64__)
-        unsigned flags = __builtin_ia32_stmxcsr() & ~0x8040u;
-        __builtin_ia32_ldmxcsr(awkward ? flags | 0x8040u : flags);
-#endif
-    }
+    set_awkward_mode_here(awkward);
+    set_awkward_mode_here(awkward);
 }
 
 static size_t count_awkward_threads(void)

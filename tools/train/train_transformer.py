@@ -5,16 +5,18 @@
 
 A batch is stills (text-to-image, and boxes to inpaint) and clips (image-to-video, first-and-last-frame, text-to-video),
 told apart only by the mask, as when sampling. The rate falls over the second half of the time given. Saves the average
-of the weights every 150 steps; --resume goes on from such a file.
+of the weights every 150 steps; --resume goes on from such a file, or from an exported model folder.
 """
 
 import argparse
+import json
 import os
 import random
 import time
 
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 from muon import Muon
 from networks import PaddedText, embed, evaluate, make_text_encoder, make_tokenizer, make_transformer
@@ -62,6 +64,18 @@ def draw_clips(rng, data, count):
     return latents, masks, texts, kinds
 
 
+def load_saved(path):
+    """What Trainer.save wrote, or the same from a diffusers folder."""
+    if not os.path.isdir(path):
+        return torch.load(path)
+    files = {"m": "transformer/diffusion_pytorch_model.safetensors", "te": "text_encoder/model.safetensors"}
+    saved = {key: {n: v.float() for n, v in load_file(f"{path}/{name}").items()} for key, name in files.items()}
+    saved["te"]["encoder.embed_tokens.weight"] = saved["te"]["shared.weight"]  # stored once
+    with open(f"{path}/vae/config.json") as file:
+        config = json.load(file)
+    return {**saved, "mean": torch.tensor(config["latents_mean"]), "std": torch.tensor(config["latents_std"])}
+
+
 class Trainer:
     def __init__(self, options):
         self.tokenizer, self.text_encoder, self.transformer = make_tokenizer(), make_text_encoder(), make_transformer()
@@ -69,7 +83,7 @@ class Trainer:
         self.data = [torch.load(path) for path in options.latents.split(",")]
         self.data = {key: self.join([part[key] for part in self.data]) for key in self.data[0]}
         if options.resume:
-            saved = torch.load(options.resume)
+            saved = load_saved(options.resume)
             self.text_encoder.load_state_dict(saved["te"])
             self.transformer.load_state_dict(saved["m"])
             self.mean, self.std = saved["mean"], saved["std"]
