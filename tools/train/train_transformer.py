@@ -1,7 +1,7 @@
 """Trains the transformer and the text encoder on encoded latents by flow matching.
 
     python3 train_transformer.py --latents latents-1.pt --seconds 7200 --out transformer.pt [--resume transformer.pt]
-    torchrun --nproc-per-node 2 train_transformer.py --threads 1 ...      one rank a core: 1.4 times faster on two
+    torchrun --nproc-per-node 2 train_transformer.py --threads 1 ...      one rank a core: faster than two threads
 
 A batch is stills (text-to-image, and boxes to inpaint) and clips (image-to-video, first-and-last-frame, text-to-video),
 told apart only by the mask, as when sampling. The rate falls over the second half of the time given. Saves the average
