@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -179,6 +180,13 @@ void ff_listing_close(ff_listing *listing);  // NULL allowed
 size_t ff_listing_count(const ff_listing *listing);
 ff_listed ff_listing_at(const ff_listing *listing, size_t i);
 const char *ff_listing_metadata(const ff_listing *listing, const char *key);  // NULL if absent
+
+// ---- files that appear whole or not at all ----
+
+// A new file in the folder of `path`, open for writing, with a name nobody uses. temporary receives that name.
+ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error);
+// Puts the temporary file in the place of path, at once and whole.
+ff_status ff_rename_over(const char *temporary, const char *path, ff_error *error);
 
 // SHA-256 of a stream of bytes.
 typedef struct ff_sha256 {

@@ -18,10 +18,6 @@ void ff_release_mapping(const ff_mapping *mapping);  // the pages may go; they a
 
 bool ff_file_exists(const char *path);
 
-// A new file in the folder of `path`, open for writing, with a name nobody uses. temporary receives that name.
-ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error);
-// Puts the temporary file in the place of path, at once and whole.
-ff_status ff_rename_over(const char *temporary, const char *path, ff_error *error);
 void ff_remove_file(const char *path);
 
 double ff_seconds(void);  // monotonic clock

@@ -180,41 +180,11 @@ static ff_status cannot_write(const char *path, ff_error *error)
     return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
 }
 
-ff_status ff_host_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error)
-{
-    int written = snprintf(temporary, capacity, "%s.part-XXXXXX", path);
-    if (written < 0 || (size_t)written >= capacity)
-        return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", path);
-    int descriptor = mkostemp(temporary, O_CLOEXEC);
-    if (descriptor < 0)
-        return cannot_write(path, error);
-    // mkostemp makes the file private; give it the permissions any new file would have
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(descriptor, 0666 & ~mask);
-    *out = fdopen(descriptor, "w+b");
-    if (!*out) {
-        close(descriptor);
-        unlink(temporary);
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
-    }
-    return FF_OK;
-}
-
-ff_status ff_host_rename_over(const char *temporary, const char *path, ff_error *error)
-{
-    if (rename(temporary, path) == 0)
-        return FF_OK;
-    ff_status status = cannot_write(path, error);
-    unlink(temporary);
-    return status;
-}
-
 ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error)
 {
     char temporary[4096];
     FILE *file;
-    ff_status status = ff_host_create_beside(path, temporary, sizeof temporary, &file, error);
+    ff_status status = ff_create_beside(path, temporary, sizeof temporary, &file, error);
     if (status)
         return status;
     bool good = true;
@@ -227,7 +197,7 @@ ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t co
         status = cannot_write(path, error);
     if (status)
         unlink(temporary);
-    return status ? status : ff_host_rename_over(temporary, path, error);
+    return status ? status : ff_rename_over(temporary, path, error);
 }
 
 static ff_status cannot_read(const char *path, ff_error *error)

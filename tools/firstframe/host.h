@@ -35,11 +35,6 @@ ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error);
 void ff_host_remove_folder(const char *path);  // if it is empty
 void ff_host_remove_file(const char *path);
 
-// A new file in the folder of `path`, open for writing under a name nobody uses; temporary receives that name.
-ff_status ff_host_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error);
-// Puts it in the place of path, at once and whole; if that fails, nothing is left of it.
-ff_status ff_host_rename_over(const char *temporary, const char *path, ff_error *error);
-
 // Puts pieces one after the other into a file that appears under its name at once and whole.
 typedef struct ff_piece {
     const void *bytes;

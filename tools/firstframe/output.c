@@ -118,7 +118,7 @@ static ff_status create_temporary(ff_output *output, size_t i, ff_error *error)
         return status;
     if (is_folder(name))
         return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: it is a folder", name);
-    status = ff_host_create_beside(name, temporary, sizeof(temporary), &output->file, error);
+    status = ff_create_beside(name, temporary, sizeof(temporary), &output->file, error);
     if (status != FF_OK)
         return status;
     output->temporary[i] = strdup(temporary);
@@ -290,7 +290,7 @@ ff_status ff_output_finish(ff_output *output, const char *metadata, ff_error *er
         char name[PATH_ROOM];
         status = name_file(output, i, name, error);
         if (status == FF_OK)
-            status = ff_host_rename_over(output->temporary[i], name, error);
+            status = ff_rename_over(output->temporary[i], name, error);
         if (status == FF_OK) {
             free(output->temporary[i]);
             output->temporary[i] = NULL;
