@@ -55,6 +55,19 @@ typedef enum ff_task { FF_TEXT_TO_IMAGE, FF_TEXT_TO_VIDEO, FF_IMAGE_TO_VIDEO, FF
 typedef enum ff_scheduler { FF_SCHEDULER_MODEL, FF_SCHEDULER_UNIPC, FF_SCHEDULER_EULER } ff_scheduler;
 typedef enum ff_fit { FF_FIT_COVER, FF_FIT_STRETCH, FF_FIT_CROP, FF_FIT_PAD } ff_fit;
 typedef enum ff_detail { FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK, FF_DETAIL_OP } ff_detail;  // --dump-level
+// Instruction set of the kernels; every one gives the same bits. AUTO is the best that the processor has.
+typedef enum ff_isa { FF_ISA_AUTO, FF_ISA_SCALAR, FF_ISA_AVX2, FF_ISA_AVX512, FF_ISA_NEON } ff_isa;
+// Who computes: our kernels; OpenBLAS for matrix products, whose frames differ in their last bits; or the scalar kernels
+// with double arithmetic inside each, which shows what rounding costs.
+typedef enum ff_backend { FF_BACKEND_OWN, FF_BACKEND_OPENBLAS, FF_BACKEND_F64 } ff_backend;
+
+// For experiments: what is taken away from the anchor's known tokens.
+typedef enum ff_ablation {
+    FF_ABLATE_NOTHING,
+    FF_ABLATE_TIMESTEP,            // their timestep 0: they get the others'
+    FF_ABLATE_KNOWN,               // their clean latents: the transformer sees noise in their place
+    FF_ABLATE_ATTENTION,           // the others' attention to them
+} ff_ablation;
 
 // Where a run is. done counts up to total within a stage.
 typedef enum ff_stage { FF_STAGE_TEXT, FF_STAGE_ENCODE, FF_STAGE_DENOISE, FF_STAGE_DECODE } ff_stage;
@@ -76,10 +89,13 @@ typedef struct ff_request {
     double flow_shift;
     ff_scheduler scheduler;
     size_t threads;                // 0: as many as OpenMP would take
+    ff_isa isa;
+    ff_backend backend;
 
     const ff_image *image;         // FF_IMAGE_TO_VIDEO: the first frame. FF_INPAINT: the picture to mend
     const ff_image *last;          // FF_IMAGE_TO_VIDEO: the final frame, or NULL
     ff_fit fit;
+    bool match_colours;            // FF_IMAGE_TO_VIDEO: each frame's colours are pulled back to the still's
     bool keep_first;               // frame 0 of the output is the fitted still, not its decoded latents
     const uint8_t *mask;           // FF_INPAINT: image width * height bytes, 128 and above repaints
     double context;                // FF_INPAINT: side of the crop over side of the mask's box (2)
@@ -87,6 +103,7 @@ typedef struct ff_request {
 
     const char *dump_path;         // every named tensor as safetensors, or NULL
     ff_detail dump_detail;
+    ff_ablation ablate;            // FF_IMAGE_TO_VIDEO without last
     const char *load_path;         // safetensors whose tensors replace the computed ones of the same name, or NULL
 
     // Callbacks; each may be NULL. A true result from progress cancels the run.
@@ -94,6 +111,12 @@ typedef struct ff_request {
     bool (*progress)(void *user, const ff_progress *progress);
     // A finished frame. rgb is the library's and valid during the call. A status other than FF_OK ends the run.
     ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error);
+    // A named tensor of the run, as a dump would hold it, but float32 only; valid during the call. With `attention`,
+    // also step.NNN.sigma [1], the noise level, and maps of attention: call.NNN.block.BB.attn1.frames [heads, frames, frames], what share of its attention a
+    // latent frame's tokens pay to each frame's, and .attn2.words [tokens, text tokens], averaged over heads.
+    ff_status (*tensor)(void *user, const char *name, int rank, const size_t *shape, const float *data,
+                        ff_error *error);
+    bool attention;
     // The sampler's state after a step, enough to go on from; a status other than FF_OK ends the run.
     ff_status (*state)(void *user, const void *bytes, size_t size, ff_error *error);
     const void *resume_state;      // bytes from such a call, or NULL
@@ -119,6 +142,9 @@ typedef struct ff_plan {
     size_t crop_x, crop_y, crop_width, crop_height;  // inpaint: the crop in the picture
     double gflop_text, gflop_encode, gflop_denoise, gflop_decode;  // multiply-adds count two
     size_t memory_bytes;           // anonymous memory at the peak, estimated
+    size_t temporary_bytes;        // of files in $TMPDIR, /var/tmp or /tmp, while frames are computed in strips
+    size_t decode_strips;          // 1: whole frames. Else a frame callback comes only with the last strip
+    double decode_repeated;        // work for rows that two strips need, over the work without strips
     size_t weight_bytes;           // of the mapped files
 } ff_plan;
 
@@ -154,12 +180,68 @@ ff_model_facts ff_model_describe(const ff_model *model);
 ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error);
 ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error);  // out may be NULL
 
+// What the VAE makes of one picture that stands still for a number of frames, normalised. Its sides are multiples of
+// spatial_factor and frames is 1 + k * temporal_factor (FF_ERROR_INPUT otherwise). threads as in ff_request.
+//   latents: [latent_channels, 1 + k, height / spatial_factor, width / spatial_factor]
+ff_status ff_encode_image(const ff_model *model, const ff_image *image, size_t frames, size_t threads, float *latents,
+                          ff_error *error);
+
+// The frames of latents [latent_channels, frames, height, width], normalised, one after the other.
+ff_status ff_decode_latents(const ff_model *model, const float *latents, size_t frames, size_t height, size_t width,
+                            size_t threads, void *user,
+                            ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error),
+                            ff_error *error);
+
 // GFLOP/s of the kernels on this machine, for a linear layer and a convolution of ordinary size; takes a third of a
-// second. threads as in ff_request.
+// second. Arguments as in ff_request.
 typedef struct ff_speed {
     double matmul, convolution;
 } ff_speed;
-ff_status ff_measure_speed(size_t threads, ff_speed *out, ff_error *error);
+ff_status ff_measure_speed(size_t threads, ff_isa isa, ff_backend backend, ff_speed *out, ff_error *error);
+
+// The stages of i2v that can be timed, as bits.
+enum {
+    FF_BENCH_TEXT_ENCODER = 1,   // over 512 tokens
+    FF_BENCH_TRANSFORMER = 2,    // one evaluation, without embedding the text
+    FF_BENCH_VAE_ENCODE = 4,     // the still
+    FF_BENCH_VAE_DECODE = 8,     // the whole clip
+};
+#define FF_BENCH_STAGES 4
+
+typedef struct ff_bench_request {
+    const char *dims;            // without a model, random weights of these dimensions: "ti2v-5b" or "t2v-1.3b"
+    size_t blocks;               // with dims: transformer blocks and text encoder layers; 0: as published
+    bool bf16;                   // with dims: weights are kept as bfloat16, else as float32
+    size_t width, height, frames;  // 0: the model's; rounded down as for a run
+    unsigned stages;             // 0: all of them
+    size_t threads;
+    ff_isa isa;
+    ff_backend backend;
+    void *user;
+    bool (*progress)(void *user, const char *doing);  // before each part, or NULL; a true result ends the bench
+} ff_bench_request;
+
+typedef struct ff_bench_stage {
+    const char *name;
+    char work[80];               // such as "1540 tokens, 2 blocks"
+    size_t runs;
+    double seconds;              // of the fastest
+    double gflop;                // in the products it executed, two for each multiply-add
+    double openblas_seconds;     // of OpenBLAS's sgemm on products of the same shapes; NaN without OpenBLAS
+    size_t weight_bytes;         // of the stage's component, as stored
+} ff_bench_stage;
+
+typedef struct ff_bench_result {
+    size_t width, height, frames, threads;
+    const char *kernels;
+    double peak_gflops;          // of fused multiply-adds alone, with the same threads and instruction set
+    size_t peak_memory_bytes;    // most that was resident at once, weights included, before OpenBLAS was timed
+    size_t count;
+    ff_bench_stage stages[FF_BENCH_STAGES];
+} ff_bench_result;
+
+// Times a model, or with model NULL the dimensions that the request names.
+ff_status ff_bench(ff_model *model, const ff_bench_request *request, ff_bench_result *out, ff_error *error);
 
 // ---- pictures ----
 

@@ -13,6 +13,9 @@ size_t ff_dtype_size(ff_dtype dtype)
     case FF_BF16: return 2;
     case FF_I64: return 8;
     case FF_U8: return 1;
+    case FF_F64: return 8;
+    case FF_I32: return 4;
+    case FF_BOOL: return 1;
     }
     return 0;
 }
@@ -25,6 +28,9 @@ const char *ff_dtype_name(ff_dtype dtype)
     case FF_BF16: return "BF16";
     case FF_I64: return "I64";
     case FF_U8: return "U8";
+    case FF_F64: return "F64";
+    case FF_I32: return "I32";
+    case FF_BOOL: return "BOOL";
     }
     return "?";
 }

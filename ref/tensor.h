@@ -11,7 +11,8 @@
 
 #define FF_MAX_RANK 5
 
-typedef enum ff_dtype { FF_F32, FF_F16, FF_BF16, FF_I64, FF_U8 } ff_dtype;
+// Models hold the first three, dumps the first five; the others come from other programs' dumps.
+typedef enum ff_dtype { FF_F32, FF_F16, FF_BF16, FF_I64, FF_U8, FF_F64, FF_I32, FF_BOOL } ff_dtype;
 
 // Bytes in one element, and the name a safetensors header gives the type.
 size_t ff_dtype_size(ff_dtype dtype);
@@ -55,13 +56,17 @@ size_t ff_arena_peak(const ff_arena *arena);  // most bytes ever held at once
 
 // The tap: every tensor with a name in the dump list passes through it once, when it has just been computed. The
 // pipeline's tap writes it to the dump, or replaces its contents from `--load`. A stage calls ff_tap and goes on.
-typedef enum ff_dump_level { FF_DUMP_RUN, FF_DUMP_STEP, FF_DUMP_BLOCK, FF_DUMP_OP } ff_dump_level;
+// FF_DUMP_ATTENTION passes maps that are computed only to be looked at (call.NNN.block.BB.attn1.frames, .attn2.words).
+typedef enum ff_dump_level {
+    FF_DUMP_RUN, FF_DUMP_STEP, FF_DUMP_BLOCK, FF_DUMP_OP, FF_DUMP_ATTENTION
+} ff_dump_level;
 
 typedef struct ff_trace {
     void *user;
     ff_dump_level level;   // deepest level wanted
     ff_status (*tensor)(void *user, ff_dump_level level, const char *name, ff_dtype dtype, int rank,
                         const size_t *shape, void *data, ff_error *error);
+    size_t unseen;         // for an experiment: so many tokens at the start are hidden from the attention of the others
 } ff_trace;
 
 // name may be a printf format. data: [shape], may be changed in place. trace may be NULL.

@@ -74,8 +74,9 @@ static void test_matmul_is_one_chain_per_output(void **state)
                 expected[r * out_stride + c] = trial % 2 ? acc + bias[c] : acc;
             }
         for (size_t i = 0; i < build_count; i++) {
-            const ff_matmul product = {rows, columns, depth, a, a_stride, dtype == FF_F32 ? (void *)b : halves, dtype,
-                                       trial % 2 ? bias : NULL, out, out_stride};
+            const ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = a, .a_stride = a_stride,
+                                       .b = dtype == FF_F32 ? (void *)b : halves, .b_dtype = dtype,
+                                       .bias = trial % 2 ? bias : NULL, .out = out, .out_stride = out_stride};
             assert_int_equal(builds[i]->matmul(&product), FF_OK);
             assert_same_bits("matmul", out, expected, rows * out_stride);
         }
@@ -191,8 +192,9 @@ static void test_attention_is_textbook_softmax(void **state)
                 }
             }
         for (size_t b = 0; b < build_count; b++) {
-            const ff_attention p = {queries, keys, heads, head_dim, q, k, v, dim, dim, dim, scale,
-                                    trial % 2 ? bias : NULL, out};
+            const ff_attention p = {.queries = queries, .keys = keys, .heads = heads, .head_dim = head_dim,
+                                    .q = q, .k = k, .v = v, .q_stride = dim, .k_stride = dim, .v_stride = dim,
+                                    .scale = scale, .bias = trial % 2 ? bias : NULL, .out = out};
             assert_int_equal(builds[b]->attention(&p), FF_OK);
             assert_same_bits("attention", out, expected, queries * dim);
         }
@@ -321,7 +323,8 @@ static void test_results_do_not_depend_on_threads(void **state)
     for (int threads = 1; threads <= 5; threads++) {
         omp_set_num_threads(threads);
         float *to = threads == 1 ? first : out;
-        const ff_matmul product = {ROWS, COLUMNS, DEPTH, a, DEPTH, b, FF_F32, NULL, to, COLUMNS};
+        const ff_matmul product = {.rows = ROWS, .columns = COLUMNS, .depth = DEPTH, .a = a, .a_stride = DEPTH,
+                                   .b = b, .b_dtype = FF_F32, .out = to, .out_stride = COLUMNS};
         assert_int_equal(ff_kernels_scalar()->matmul(&product), FF_OK);
         if (threads > 1)
             assert_same_bits("matmul with more threads", out, first, ROWS * COLUMNS);

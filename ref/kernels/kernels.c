@@ -1,8 +1,11 @@
-// Chooses between the two builds of the scalar kernels.
+// Chooses among the builds of the scalar kernels; memory for packing.
 #include "kernels.h"
+
+#include <stdlib.h>
 
 const ff_kernels *ff_kernels_scalar_libm(void);
 const ff_kernels *ff_kernels_scalar_fma(void);
+const ff_kernels *ff_kernels_scalar_f64(void);
 
 static bool processor_has_fma(void)
 {
@@ -24,4 +27,27 @@ const ff_kernels *ff_kernels_scalar(void)
 {
     const ff_kernels *kernels = ff_kernels_scalar_build(true);
     return kernels ? kernels : ff_kernels_scalar_build(false);
+}
+
+void *ff_scratch_take(ff_scratch *scratch, size_t bytes)
+{
+    if (scratch->size >= bytes)
+        return scratch->memory;
+    ff_scratch_free(scratch);
+    if (bytes > SIZE_MAX - 63)
+        return NULL;
+    scratch->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    scratch->size = scratch->memory ? bytes : 0;
+    return scratch->memory;
+}
+
+void ff_scratch_free(ff_scratch *scratch)
+{
+    free(scratch->memory);
+    *scratch = (ff_scratch){0};
+}
+
+const ff_kernels *ff_kernels_f64(void)
+{
+    return ff_kernels_scalar_f64();
 }

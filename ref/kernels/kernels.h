@@ -11,7 +11,33 @@
 
 #include "../tensor.h"
 
-// out[r, c] = chain_k(a[r, k] * b[c, k]) + bias[c]
+// Memory that products pack operands into, kept from call to call: fresh memory costs more time than packing, for the
+// system clears it. Begin with zeros.
+typedef struct ff_scratch {
+    void *memory;
+    size_t size;
+} ff_scratch;
+
+// `bytes` bytes, aligned to 64, in place of what was taken before. NULL without memory.
+void *ff_scratch_take(ff_scratch *scratch, size_t bytes);
+void ff_scratch_free(ff_scratch *scratch);
+
+// Modulation vectors shared by all rows of a group: row r uses element block group[r] * stride of each vector.
+// group NULL: all rows use block 0.
+typedef struct ff_groups {
+    const uint32_t *group;
+    size_t stride;
+} ff_groups;
+
+// What becomes of y = a product's chain plus bias.
+typedef enum ff_finish {
+    FF_FINISH_STORE,      // out = y
+    FF_FINISH_GELU_TANH,  // out = gelu_tanh(y)
+    FF_FINISH_ADD,        // out = out + y
+    FF_FINISH_ADD_GATED,  // out = out + y * gate[c] of the row's group
+} ff_finish;
+
+// out[r, c] = chain_k(a[r, k] * b[c, k]) + bias[c], then the finish
 typedef struct ff_matmul {
     size_t rows, columns, depth;
     const float *a;
@@ -21,6 +47,10 @@ typedef struct ff_matmul {
     const float *bias;       // [columns] or NULL
     float *out;
     size_t out_stride;
+    ff_finish finish;
+    ff_groups groups;        // FF_FINISH_ADD_GATED: gate is [groups, columns]
+    const float *gate;
+    ff_scratch *scratch;     // here and below: NULL takes memory for this call alone
 } ff_matmul;
 
 // A convolution over frames in channels-last layout.
@@ -41,6 +71,7 @@ typedef struct ff_convolution {
     ff_dtype weight_dtype;
     const float *bias;       // [out_channels] or NULL
     float *out;
+    ff_scratch *scratch;
 } ff_convolution;
 
 // Softmax attention, per head; head h of a row is its elements [h * head_dim, (h + 1) * head_dim).
@@ -52,17 +83,44 @@ typedef struct ff_attention {
     float scale;
     const float *bias;       // [heads, queries, keys] or NULL
     float *out;              // [queries, heads * head_dim], stride heads * head_dim
+    ff_scratch *scratch;
 } ff_attention;
 
-// Modulation vectors shared by all rows of a group: row r uses element block group[r] * stride of each vector.
-// group NULL: all rows use block 0.
-typedef struct ff_groups {
-    const uint32_t *group;
-    size_t stride;
-} ff_groups;
+// The VAE's shortcuts. The values that meet in one pixel of the smaller frame are numbered by channel, then time, row
+// and column. AvgDown3D averages each `group` of them that follow each other (group = in_channels * factor_t *
+// factor_s^2 / out_channels): a plain sum from +0, in order, divided by the group's size.
+//   frames: [factor_t] of [rows * factor_s, width * factor_s, in_channels]; NULL stands for a frame of zeros
+//   out:    [rows, width, out_channels], to which the means are added
+typedef struct ff_average_down {
+    size_t rows, width, in_channels, out_channels;
+    size_t factor_t, factor_s;
+    const float *frames[2];
+    float *out;
+} ff_average_down;
+
+// DupUp3D gives each channel to as many values as the larger frame has for it (out_channels * factor_t * 4 /
+// in_channels). Rows [first, first + rows) of the larger frame:
+//   x:   the smaller frame from row first / 2 on, [.., width / 2, in_channels]
+//   out: [rows, width, out_channels], to which the values for `time` of factor_t are added
+typedef struct ff_repeat_up {
+    size_t first, rows, width, in_channels, out_channels;
+    size_t factor_t, time;
+    const float *x;
+    float *out;
+} ff_repeat_up;
+
+// Nearest-exact, twice the size: rows [first, first + rows) of the larger frame.
+//   x:   the smaller frame from row first / 2 on, [.., width / 2, channels], pixels `stride` apart
+//   out: [rows, width, channels]
+typedef struct ff_double_size {
+    size_t first, rows, width, channels, stride;
+    const float *x;
+    float *out;
+} ff_double_size;
 
 typedef struct ff_kernels {
     const char *name;
+    ff_scratch *scratch;  // for products to be called with, or NULL
 
     ff_status (*matmul)(const ff_matmul *);
     ff_status (*convolution)(const ff_convolution *);
@@ -96,12 +154,30 @@ typedef struct ff_kernels {
     void (*guidance)(size_t n, const float *conditional, const float *unconditional, float g, float *out);
     // out = k[0] * x[0] + k[1] * x[1] + ..., left to right.   terms of at most 8
     void (*combine)(size_t n, size_t terms, const float *const *x, const float *k, float *out);
+
+    void (*copy)(size_t n, const float *x, float *out);
+    void (*average_down)(const ff_average_down *);
+    void (*repeat_up)(const ff_repeat_up *);
+    void (*double_size)(const ff_double_size *);
+
+    // No part of any model: independent fused multiply-adds in registers, as many as the processor can do, on the
+    // calling thread alone. Returns the operations, two for each; *sum is there so that no compiler leaves them out.
+    double (*multiply_adds)(size_t rounds, float *sum);
 } ff_kernels;
+
+// The fastest kernels the processor has for `isa`; AUTO is the best there is. With FF_BACKEND_OPENBLAS, matrix products
+// go through OpenBLAS instead, which keeps to no order of summation; FF_BACKEND_F64 gives ff_kernels_f64.
+// FF_ERROR_INPUT if the processor lacks the instruction set, or this build the backend.
+ff_status ff_kernels_choose(ff_isa isa, ff_backend backend, ff_kernels *out, ff_error *error);
 
 // The scalar kernels, with hardware fused multiply-add where the CPU has it, else with libm's correctly rounded fmaf.
 const ff_kernels *ff_kernels_scalar(void);
 
 // One of the two builds by force; hardware_fma true returns NULL where the CPU has none. For tests.
 const ff_kernels *ff_kernels_scalar_build(bool hardware_fma);
+
+// The same in double inside each kernel; results are rounded once, when they are stored. Not bound by the contract:
+// the distance of another table to it is what that table's rounding costs.
+const ff_kernels *ff_kernels_f64(void);
 
 #endif

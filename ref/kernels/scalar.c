@@ -1,10 +1,14 @@
-// The scalar kernels: the arithmetic contract in plain loops. Compiled twice from this source, with the CPU's fused
-// multiply-add (FF_BUILD = fma) and with libm's correctly rounded fmaf (FF_BUILD = libm); both give the same bits.
+// The scalar kernels: the arithmetic contract in plain loops. Compiled three times from this source: with the CPU's
+// fused multiply-add (FF_BUILD = fma) and with libm's correctly rounded fmaf (FF_BUILD = libm), which give the same
+// bits; and in double inside each kernel (FF_BUILD = f64 with FF_DOUBLE), where a result is rounded once, when it is
+// stored: the measure for what the arithmetic of single precision costs.
 //
 // Products handle LANES outputs side by side, each its own chain: the b operand of LANES outputs is copied so that
 // element k of all of them lies together, then k runs upward once.
 #include "elementary.h"
 #include "kernels.h"
+#include "mathematics.h"
+#include "moves.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,18 +21,111 @@
 #define NAME_(text) #text
 #define NAME(text) NAME_(text)
 
+// What sums, products and elementwise formulas are computed in.
+#ifdef FF_DOUBLE
+
+typedef double real;
+#define PREFIX ""
+
+static real fused(real a, real b, real c)
+{
+    return a * b + c;  // the product of two floats is exact
+}
+
+static real root_of(real x)
+{
+    return sqrt(x);
+}
+
+static real exp_of(real x)
+{
+    return ff_exp(x);
+}
+
+static real tanh_of(real x)
+{
+    real e = ff_expm1(2 * (fabs(x) < 20 ? fabs(x) : 20));
+    return copysign(e / (e + 2), x);
+}
+
+// 2 / sqrt(pi) e^-x^2 (x + 2 x^3 / 3 + 4 x^5 / 15 + ...), all of one sign; 1 to within a double from 6 on.
+static real erf_of(real x)
+{
+    real bounded = fabs(x) < 6 ? fabs(x) : 6, term = bounded, sum = bounded;
+    for (int n = 1; term > sum * 0x1p-54; n++) {
+        term *= 2 * bounded * bounded / (2 * n + 1);
+        sum += term;
+    }
+    return isnan(x) ? x : copysign(1.1283791670955126 * ff_exp(-bounded * bounded) * sum, x);
+}
+
+#else
+
+typedef float real;
+#define PREFIX "scalar-"
+
+static real fused(real a, real b, real c)
+{
+    return fmaf(a, b, c);
+}
+
+static real root_of(real x)
+{
+    return sqrtf(x);
+}
+
+static real exp_of(real x)
+{
+    return ff_elementary_exp(x);
+}
+
+static real tanh_of(real x)
+{
+    return ff_elementary_tanh(x);
+}
+
+static real erf_of(real x)
+{
+    return ff_elementary_erf(x);
+}
+
+#endif
+
 // acc[lane] = fma(a[k], b[k][lane], acc[lane]) for k ascending.   a: [depth]   b: [depth, LANES]
-static void continue_chains(size_t depth, const float *restrict a, const float *restrict b, float acc[restrict LANES])
+static void continue_chains(size_t depth, const float *restrict a, const real *restrict b, real acc[restrict LANES])
 {
     for (size_t k = 0; k < depth; k++)
         for (size_t lane = 0; lane < LANES; lane++)
-            acc[lane] = fmaf(a[k], b[k * LANES + lane], acc[lane]);
+            acc[lane] = fused(a[k], b[k * LANES + lane], acc[lane]);
 }
 
-static void store_lanes(const float acc[LANES], const float *bias, size_t first, size_t count, float *out)
+static const float *group_vector(ff_groups groups, size_t row, const float *vectors)
+{
+    return groups.group ? vectors + groups.group[row] * groups.stride : vectors;
+}
+
+static real gelu_tanh_of(real x)
+{
+    const real root = (real)0.7978845608028654;  // sqrt(2 / pi)
+    real cube = x * x * x;
+    return (real)0.5 * x * (1 + tanh_of(root * (x + (real)0.044715 * cube)));
+}
+
+static void store_lanes(const real acc[LANES], const float *bias, size_t first, size_t count, float *out)
 {
     for (size_t lane = 0; lane < count; lane++)
-        out[lane] = bias ? acc[lane] + bias[first + lane] : acc[lane];
+        out[lane] = (float)(bias ? acc[lane] + bias[first + lane] : acc[lane]);
+}
+
+// y is a chain plus bias.
+static void finish(const ff_matmul *p, size_t row, size_t column, real y, float *out)
+{
+    switch (p->finish) {
+    case FF_FINISH_STORE: *out = (float)y; break;
+    case FF_FINISH_GELU_TANH: *out = (float)gelu_tanh_of(y); break;
+    case FF_FINISH_ADD: *out = (float)(*out + y); break;
+    case FF_FINISH_ADD_GATED: *out = (float)(*out + y * group_vector(p->groups, row, p->gate)[column]); break;
+    }
 }
 
 static float widen(const void *data, ff_dtype dtype, size_t i)
@@ -44,11 +141,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Room for `panels` panels of [depth, LANES] floats, or NULL.
-static float *allocate_panels(size_t panels, size_t depth)
+// Room for `panels` panels of [depth, LANES] numbers, or NULL.
+static real *allocate_panels(size_t panels, size_t depth)
 {
     size_t count, bytes;
-    if (!ff_multiply_sizes(panels, depth, &count) || !ff_multiply_sizes(count, LANES * sizeof(float), &bytes))
+    if (!ff_multiply_sizes(panels, depth, &count) || !ff_multiply_sizes(count, LANES * sizeof(real), &bytes))
         return NULL;
     return aligned_alloc(64, bytes ? bytes : 64);
 }
@@ -60,14 +157,14 @@ static ff_status matmul(const ff_matmul *p)
     if (p->rows == 0 || p->columns == 0)
         return FF_OK;
     size_t panels = (p->columns - 1) / LANES + 1, depth = p->depth;
-    float *packed = allocate_panels(panels, depth);
+    real *packed = allocate_panels(panels, depth);
     if (!packed)
         return FF_ERROR_MEMORY;
 #pragma omp parallel if (p->rows * p->columns / 1000 * depth > ALONE)
     {
 #pragma omp for
         for (size_t panel = 0; panel < panels; panel++) {
-            float *to = packed + panel * depth * LANES;
+            real *to = packed + panel * depth * LANES;
             for (size_t lane = 0; lane < LANES; lane++) {
                 size_t column = panel * LANES + lane;
                 for (size_t k = 0; k < depth; k++)
@@ -77,11 +174,13 @@ static ff_status matmul(const ff_matmul *p)
 #pragma omp for collapse(2)
         for (size_t panel = 0; panel < panels; panel++)
             for (size_t row = 0; row < p->rows; row++) {
-                float acc[LANES] = {0};
+                real acc[LANES] = {0};
                 size_t first = panel * LANES;
+                float *out = p->out + row * p->out_stride + first;
                 continue_chains(depth, p->a + row * p->a_stride, packed + panel * depth * LANES, acc);
-                store_lanes(acc, p->bias, first, smaller(LANES, p->columns - first),
-                            p->out + row * p->out_stride + first);
+                size_t count = smaller(LANES, p->columns - first);
+                for (size_t lane = 0; lane < count; lane++)
+                    finish(p, row, first + lane, p->bias ? acc[lane] + p->bias[first + lane] : acc[lane], out + lane);
             }
     }
     free(packed);
@@ -91,8 +190,8 @@ static ff_status matmul(const ff_matmul *p)
 // ---- convolution ----
 
 // One output pixel of one panel: the chain over taps (kt, kh, kw), input channels innermost.
-static void convolve_pixel(const ff_convolution *p, size_t t, size_t y, size_t x, const float *panel,
-                           const float *zeros, float acc[LANES])
+static void convolve_pixel(const ff_convolution *p, size_t t, size_t y, size_t x, const real *panel,
+                           const float *zeros, real acc[LANES])
 {
     size_t channels = p->in_channels;
     for (size_t kt = 0; kt < p->kernel_t; kt++) {
@@ -116,7 +215,7 @@ static ff_status convolution(const ff_convolution *p)
         return FF_OK;
     size_t panels = (p->out_channels - 1) / LANES + 1, channels = p->in_channels;
     size_t taps = p->kernel_t * p->kernel_h * p->kernel_w, depth = taps * channels;
-    float *packed = allocate_panels(panels, depth);
+    real *packed = allocate_panels(panels, depth);
     float *zeros = calloc(channels ? channels : 1, sizeof *zeros);
     if (!packed || !zeros) {
         free(packed);
@@ -128,7 +227,7 @@ static ff_status convolution(const ff_convolution *p)
         // from [out, in, taps] to panels of [taps, in, LANES]
 #pragma omp for
         for (size_t panel = 0; panel < panels; panel++) {
-            float *to = packed + panel * depth * LANES;
+            real *to = packed + panel * depth * LANES;
             for (size_t tap = 0; tap < taps; tap++)
                 for (size_t channel = 0; channel < channels; channel++)
                     for (size_t lane = 0; lane < LANES; lane++) {
@@ -143,7 +242,7 @@ static ff_status convolution(const ff_convolution *p)
             for (size_t y = 0; y < p->out_height; y++)
                 for (size_t panel = 0; panel < panels; panel++)
                     for (size_t x = 0; x < p->out_width; x++) {
-                        float acc[LANES] = {0};
+                        real acc[LANES] = {0};
                         size_t pixel = (t * p->out_height + y) * p->out_width + x, first = panel * LANES;
                         convolve_pixel(p, t, y, x, packed + panel * depth * LANES, zeros, acc);
                         store_lanes(acc, p->bias, first, smaller(LANES, p->out_channels - first),
@@ -157,7 +256,7 @@ static ff_status convolution(const ff_convolution *p)
 
 // ---- attention ----
 
-static float fold_lanes(float lanes[LANES])
+static real fold_lanes(real lanes[LANES])
 {
     for (size_t half = LANES / 2; half > 0; half /= 2)
         for (size_t lane = 0; lane < half; lane++)
@@ -165,56 +264,49 @@ static float fold_lanes(float lanes[LANES])
     return lanes[0];
 }
 
-static float lane_sum(size_t n, const float *x)
-{
-    float lanes[LANES] = {0};
-    for (size_t j = 0; j < n; j++)
-        lanes[j % LANES] = lanes[j % LANES] + x[j];
-    return fold_lanes(lanes);
-}
-
-static float lane_sum_of_squares(size_t n, const float *x)
-{
-    float lanes[LANES] = {0};
-    for (size_t j = 0; j < n; j++) {
-        float square = x[j] * x[j];
-        lanes[j % LANES] = lanes[j % LANES] + square;
-    }
-    return fold_lanes(lanes);
-}
-
 // s -> exp(s - max) in place; returns the lane sum.
-static float exponentials(size_t n, float *s)
+static real exponentials(size_t n, real *s)
 {
-    float most = -INFINITY;
+    real most = -INFINITY, lanes[LANES] = {0};
     for (size_t j = 0; j < n; j++)
         most = s[j] > most ? s[j] : most;
     for (size_t j = 0; j < n; j++)
-        s[j] = ff_elementary_exp(s[j] - most);
-    return lane_sum(n, s);
+        s[j] = exp_of(s[j] - most);
+    for (size_t j = 0; j < n; j++)
+        lanes[j % LANES] = lanes[j % LANES] + s[j];
+    return fold_lanes(lanes);
+}
+
+// acc[lane] = fma(weights[k], values[k][lane], acc[lane]) for k ascending.   values: [keys, LANES]
+static void weigh_values(size_t keys, const real *restrict weights, const real *restrict values,
+                         real acc[restrict LANES])
+{
+    for (size_t k = 0; k < keys; k++)
+        for (size_t lane = 0; lane < LANES; lane++)
+            acc[lane] = fused(weights[k], values[k * LANES + lane], acc[lane]);
 }
 
 // One query of one head.
 //   keys: panels of [head_dim, LANES]   values: panels of [keys, LANES]   s: [key panels * LANES]
-static void attend(const ff_attention *p, size_t head, size_t query, const float *keys, const float *values, float *s)
+static void attend(const ff_attention *p, size_t head, size_t query, const real *keys, const real *values, real *s)
 {
     const float *q = p->q + query * p->q_stride + head * p->head_dim;
     const float *bias = p->bias ? p->bias + (head * p->queries + query) * p->keys : NULL;
     float *out = p->out + (query * p->heads + head) * p->head_dim;
     for (size_t first = 0; first < p->keys; first += LANES) {
-        float acc[LANES] = {0};
+        real acc[LANES] = {0};
         continue_chains(p->head_dim, q, keys + first * p->head_dim, acc);
         for (size_t lane = 0; lane < LANES; lane++)
             s[first + lane] = acc[lane] * p->scale;
     }
     for (size_t j = 0; bias && j < p->keys; j++)
         s[j] = s[j] + bias[j];
-    float sum = exponentials(p->keys, s);
+    real sum = exponentials(p->keys, s);
     for (size_t first = 0; first < p->head_dim; first += LANES) {
-        float acc[LANES] = {0};
-        continue_chains(p->keys, s, values + first * p->keys, acc);
+        real acc[LANES] = {0};
+        weigh_values(p->keys, s, values + first * p->keys, acc);
         for (size_t lane = 0; lane < smaller(LANES, p->head_dim - first); lane++)
-            out[first + lane] = acc[lane] / sum;
+            out[first + lane] = (float)(acc[lane] / sum);
     }
 }
 
@@ -223,19 +315,19 @@ static ff_status attention(const ff_attention *p)
     if (p->queries == 0 || p->keys == 0 || p->heads == 0 || p->head_dim == 0)
         return FF_OK;
     size_t key_panels = (p->keys - 1) / LANES + 1, value_panels = (p->head_dim - 1) / LANES + 1;
-    float *keys = allocate_panels(key_panels, p->head_dim), *values = allocate_panels(value_panels, p->keys);
+    real *keys = allocate_panels(key_panels, p->head_dim), *values = allocate_panels(value_panels, p->keys);
     ff_status status = keys && values ? FF_OK : FF_ERROR_MEMORY;
     for (size_t head = 0; head < p->heads && status == FF_OK; head++) {
         const float *k = p->k + head * p->head_dim, *v = p->v + head * p->head_dim;
 #pragma omp parallel if (p->queries * p->keys / 1000 * p->head_dim > ALONE)
         {
-            float *s = allocate_panels(key_panels, 1);
+            real *s = allocate_panels(key_panels, 1);
 #pragma omp for
             for (size_t panel = 0; panel < key_panels; panel++)
                 for (size_t d = 0; d < p->head_dim; d++)
                     for (size_t lane = 0; lane < LANES; lane++) {
                         size_t key = panel * LANES + lane;
-                        float *to = keys + (panel * p->head_dim + d) * LANES + lane;
+                        real *to = keys + (panel * p->head_dim + d) * LANES + lane;
                         *to = key < p->keys ? k[key * p->k_stride + d] : 0.0f;
                     }
 #pragma omp for
@@ -243,7 +335,7 @@ static ff_status attention(const ff_attention *p)
                 for (size_t key = 0; key < p->keys; key++)
                     for (size_t lane = 0; lane < LANES; lane++) {
                         size_t d = panel * LANES + lane;
-                        float *to = values + (panel * p->keys + key) * LANES + lane;
+                        real *to = values + (panel * p->keys + key) * LANES + lane;
                         *to = d < p->head_dim ? v[key * p->v_stride + d] : 0.0f;
                     }
 #pragma omp for
@@ -265,15 +357,30 @@ static ff_status attention(const ff_attention *p)
 
 // ---- norms ----
 
-// (x - mean) / sqrt(var + eps).   out may be x
-static void normalize_row(size_t n, const float *x, float eps, float *out)
+static real lane_sum(size_t n, const float *x)
 {
-    float mean = lane_sum(n, x) / (float)n;
+    real lanes[LANES] = {0};
     for (size_t j = 0; j < n; j++)
-        out[j] = x[j] - mean;
-    float deviation = sqrtf(lane_sum_of_squares(n, out) / (float)n + eps);
-    for (size_t j = 0; j < n; j++)
-        out[j] = out[j] / deviation;
+        lanes[j % LANES] = lanes[j % LANES] + x[j];
+    return fold_lanes(lanes);
+}
+
+// Of the squares of x - mean.
+static real lane_sum_of_squares(size_t n, const float *x, real mean)
+{
+    real lanes[LANES] = {0};
+    for (size_t j = 0; j < n; j++) {
+        real difference = x[j] - mean, square = difference * difference;
+        lanes[j % LANES] = lanes[j % LANES] + square;
+    }
+    return fold_lanes(lanes);
+}
+
+// A row is normalised as (x - mean) / deviation, deviation = sqrt(var + eps).
+static void measure_row(size_t n, const float *x, float eps, real *mean, real *deviation)
+{
+    *mean = lane_sum(n, x) / (real)n;
+    *deviation = root_of(lane_sum_of_squares(n, x, *mean) / (real)n + eps);
 }
 
 static void layer_norm(size_t rows, size_t n, const float *x, float eps, const float *weight, const float *bias,
@@ -281,18 +388,16 @@ static void layer_norm(size_t rows, size_t n, const float *x, float eps, const f
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
+        const float *from = x + row * n;
         float *to = out + row * n;
-        normalize_row(n, x + row * n, eps, to);
-        for (size_t j = 0; weight && j < n; j++)
-            to[j] = to[j] * weight[j];
-        for (size_t j = 0; bias && j < n; j++)
-            to[j] = to[j] + bias[j];
+        real mean, deviation;
+        measure_row(n, from, eps, &mean, &deviation);
+        for (size_t j = 0; j < n; j++) {
+            real value = (from[j] - mean) / deviation;
+            value = weight ? value * weight[j] : value;
+            to[j] = (float)(bias ? value + bias[j] : value);
+        }
     }
-}
-
-static const float *group_vector(ff_groups groups, size_t row, const float *vectors)
-{
-    return groups.group ? vectors + groups.group[row] * groups.stride : vectors;
 }
 
 static void layer_norm_modulate(size_t rows, size_t n, const float *x, float eps, ff_groups groups, const float *scale,
@@ -301,10 +406,12 @@ static void layer_norm_modulate(size_t rows, size_t n, const float *x, float eps
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
         const float *row_scale = group_vector(groups, row, scale), *row_shift = group_vector(groups, row, shift);
+        const float *from = x + row * n;
         float *to = out + row * n;
-        normalize_row(n, x + row * n, eps, to);
+        real mean, deviation;
+        measure_row(n, from, eps, &mean, &deviation);
         for (size_t j = 0; j < n; j++)
-            to[j] = to[j] * (1.0f + row_scale[j]) + row_shift[j];
+            to[j] = (float)((from[j] - mean) / deviation * ((real)1 + row_scale[j]) + row_shift[j]);
     }
 }
 
@@ -314,30 +421,30 @@ static void rms_norm(size_t rows, size_t n, const float *x, float eps, const flo
     for (size_t row = 0; row < rows; row++) {
         const float *from = x + row * n;
         float *to = out + row * n;
-        float root = sqrtf(lane_sum_of_squares(n, from) / (float)n + eps);
+        real root = root_of(lane_sum_of_squares(n, from, 0) / (real)n + eps);
         for (size_t j = 0; j < n; j++)
-            to[j] = from[j] / root * weight[j];
+            to[j] = (float)(from[j] / root * weight[j]);
     }
 }
 
-static float silu_of(float x)
+static real silu_of(real x)
 {
-    return x / (1.0f + ff_elementary_exp(-x));
+    return x / (1 + exp_of(-x));
 }
 
 static void channel_norm(size_t pixels, size_t n, const float *x, const float *gamma, bool with_silu, float *out)
 {
-    float root_n = sqrtf((float)n);
+    real root_n = root_of((real)n);
 #pragma omp parallel for if (pixels * n > ALONE)
     for (size_t pixel = 0; pixel < pixels; pixel++) {
         const float *from = x + pixel * n;
         float *to = out + pixel * n;
-        float length = sqrtf(lane_sum_of_squares(n, from));
+        real length = root_of(lane_sum_of_squares(n, from, 0));
         length = length < 1e-12f ? 1e-12f : length;  // a NaN stays
-        for (size_t j = 0; j < n; j++)
-            to[j] = from[j] / length * root_n * gamma[j];
-        for (size_t j = 0; with_silu && j < n; j++)
-            to[j] = silu_of(to[j]);
+        for (size_t j = 0; j < n; j++) {
+            real value = from[j] / length * root_n * gamma[j];
+            to[j] = (float)(with_silu ? silu_of(value) : value);
+        }
     }
 }
 
@@ -351,9 +458,9 @@ static void rotary(size_t rows, size_t heads, size_t head_dim, const float *angl
             float *pairs = x + (row * heads + head) * head_dim;
             const float *angle = angles + row * head_dim;
             for (size_t j = 0; j + 1 < head_dim; j += 2) {
-                float x0 = pairs[j], x1 = pairs[j + 1];
-                pairs[j] = x0 * angle[j] - x1 * angle[j + 1];
-                pairs[j + 1] = x0 * angle[j + 1] + x1 * angle[j];
+                real x0 = pairs[j], x1 = pairs[j + 1];
+                pairs[j] = (float)(x0 * angle[j] - x1 * angle[j + 1]);
+                pairs[j + 1] = (float)(x0 * angle[j + 1] + x1 * angle[j]);
             }
         }
 }
@@ -376,25 +483,24 @@ static void silu(size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
-        out[i] = silu_of(x[i]);
+        out[i] = (float)silu_of(x[i]);
 }
 
 static void gelu_tanh(size_t n, const float *x, float *out)
 {
-    const float root = 0.7978845608028654f;  // sqrt(2 / pi)
 #pragma omp parallel for if (n > ALONE)
-    for (size_t i = 0; i < n; i++) {
-        float cube = x[i] * x[i] * x[i];
-        out[i] = 0.5f * x[i] * (1.0f + ff_elementary_tanh(root * (x[i] + 0.044715f * cube)));
-    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)gelu_tanh_of(x[i]);
 }
 
 static void gelu_erf(size_t n, const float *x, float *out)
 {
-    const float root = 1.4142135623730951f;  // sqrt(2)
+    const real root = (real)1.4142135623730951;  // sqrt(2)
 #pragma omp parallel for if (n > ALONE)
-    for (size_t i = 0; i < n; i++)
-        out[i] = 0.5f * x[i] * (1.0f + ff_elementary_erf(x[i] / root));
+    for (size_t i = 0; i < n; i++) {
+        real value = x[i];
+        out[i] = (float)((real)0.5 * value * (1 + erf_of(value / root)));
+    }
 }
 
 static void add_gated(size_t rows, size_t n, const float *y, ff_groups groups, const float *gate, float *hidden)
@@ -403,7 +509,7 @@ static void add_gated(size_t rows, size_t n, const float *y, ff_groups groups, c
     for (size_t row = 0; row < rows; row++) {
         const float *row_gate = group_vector(groups, row, gate);
         for (size_t j = 0; j < n; j++)
-            hidden[row * n + j] = hidden[row * n + j] + y[row * n + j] * row_gate[j];
+            hidden[row * n + j] = (float)(hidden[row * n + j] + (real)y[row * n + j] * row_gate[j]);
     }
 }
 
@@ -411,22 +517,37 @@ static void guidance(size_t n, const float *conditional, const float *unconditio
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
-        out[i] = unconditional[i] + g * (conditional[i] - unconditional[i]);
+        out[i] = (float)(unconditional[i] + g * ((real)conditional[i] - unconditional[i]));
 }
 
 static void combine(size_t n, size_t terms, const float *const *x, const float *k, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++) {
-        float sum = terms ? k[0] * x[0][i] : 0.0f;
+        real sum = terms ? (real)k[0] * x[0][i] : 0;
         for (size_t term = 1; term < terms; term++)
-            sum = sum + k[term] * x[term][i];
-        out[i] = sum;
+            sum = sum + (real)k[term] * x[term][i];
+        out[i] = (float)sum;
     }
 }
 
+// 96 chains: what hides the latency of twelve registers of eight.
+static double multiply_adds(size_t rounds, float *sum)
+{
+    enum { CHAINS = 6 };
+    real acc[CHAINS][LANES] = {{0}};
+    for (size_t round = 0; round < rounds; round++)
+        for (size_t chain = 0; chain < CHAINS; chain++)
+            for (size_t lane = 0; lane < LANES; lane++)
+                acc[chain][lane] = fused(acc[chain][lane], (real)0.5, 1);
+    *sum = 0;
+    for (size_t chain = 0; chain < CHAINS; chain++)
+        *sum += (float)fold_lanes(acc[chain]);
+    return 2.0 * CHAINS * LANES * (double)rounds;
+}
+
 static const ff_kernels table = {
-    .name = "scalar-" NAME(FF_BUILD),
+    .name = PREFIX NAME(FF_BUILD),
     .matmul = matmul,
     .convolution = convolution,
     .attention = attention,
@@ -443,6 +564,11 @@ static const ff_kernels table = {
     .add_gated = add_gated,
     .guidance = guidance,
     .combine = combine,
+    .copy = ff_copy,
+    .average_down = ff_average_frames_down,
+    .repeat_up = ff_repeat_frame_up,
+    .double_size = ff_double_frame,
+    .multiply_adds = multiply_adds,
 };
 
 const ff_kernels *JOIN(ff_kernels_scalar_, FF_BUILD)(void);

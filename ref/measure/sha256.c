@@ -1,10 +1,11 @@
 // SHA-256 (FIPS 180-4).
+#include "sha256.h"
+
 #include <string.h>
 
 #include "../firstframe.h"
 
-// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-static const uint32_t round_constant[64] = {
+const uint32_t ff_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -39,7 +40,7 @@ static void add_block(uint32_t state[8], const uint8_t block[64])
         uint32_t choose = (e & f) ^ (~e & g);
         uint32_t sum0 = rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22);
         uint32_t majority = (a & b) ^ (a & c) ^ (b & c);
-        uint32_t t1 = h + sum1 + choose + round_constant[t] + word[t];
+        uint32_t t1 = h + sum1 + choose + ff_sha256_constants[t] + word[t];
         h = g;
         g = f;
         f = e;
@@ -59,6 +60,12 @@ static void add_block(uint32_t state[8], const uint8_t block[64])
     state[7] += h;
 }
 
+void ff_sha256_blocks_plain(uint32_t state[8], size_t blocks, const uint8_t *bytes)
+{
+    for (; blocks > 0; blocks--, bytes += 64)
+        add_block(state, bytes);
+}
+
 void ff_sha256_start(ff_sha256 *hash)
 {
     // The first 32 bits of the fractional parts of the square roots of the first 8 primes.
@@ -74,13 +81,13 @@ void ff_sha256_add(ff_sha256 *hash, const void *bytes, size_t size)
     const uint8_t *next = bytes;
     while (size > 0) {
         size_t held = hash->length % 64, room = 64 - held;
-        size_t taken = size < room ? size : room;
-        if (taken == 64) {
-            add_block(hash->state, next);
+        size_t taken = held == 0 && size >= 64 ? size / 64 * 64 : size < room ? size : room;
+        if (taken >= 64) {
+            ff_sha256_blocks(hash->state, taken / 64, next);
         } else {
             memcpy(hash->block + held, next, taken);
             if (taken == room)
-                add_block(hash->state, hash->block);
+                ff_sha256_blocks(hash->state, 1, hash->block);
         }
         hash->length += taken;
         next += taken;

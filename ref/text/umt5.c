@@ -6,31 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buckets.h"
-#include "text.h"
-
-typedef enum umt5_activation { GELU_TANH, GELU_ERF, SILU, RELU } umt5_activation;
-
-typedef struct umt5_layer {
-    const float *attention_norm, *feed_forward_norm;  // [dim]
-    ff_weight q, k, v;                                // [inner, dim]
-    ff_weight o;                                      // [dim, inner]
-    const float *position_bias;                       // [num_buckets, heads]
-    ff_weight wi_0, wi_1;                             // [ffn, dim]; wi_1 only if gated
-    ff_weight wo;                                     // [dim, ffn]
-} umt5_layer;
-
-struct ff_text_encoder {
-    size_t vocabulary, dim, heads, head_dim, inner, ffn, layer_count;
-    size_t num_buckets;
-    ff_buckets buckets;
-    float eps;
-    umt5_activation activation;
-    bool gated;
-    ff_weight embedding;        // [vocabulary, dim]
-    const float *final_norm;    // [dim]
-    umt5_layer *layers;
-};
+#include "umt5.h"
 
 // ---- opening ----
 
@@ -252,7 +228,8 @@ static ff_status project(const ff_kernels *kernels, size_t rows, const float *x,
 {
     return kernels->matmul(&(ff_matmul){
         .rows = rows, .columns = weight->shape[0], .depth = weight->shape[1], .a = x, .a_stride = weight->shape[1],
-        .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = weight->shape[0]});
+        .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = weight->shape[0],
+        .scratch = kernels->scratch});
 }
 
 // bias: [heads, count, count] from table: [num_buckets, heads]
@@ -284,7 +261,7 @@ static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer 
     status = kernels->attention(&(ff_attention){
         .queries = count, .keys = count, .heads = encoder->heads, .head_dim = encoder->head_dim,
         .q = s->q, .k = s->k, .v = s->v, .q_stride = inner, .k_stride = inner, .v_stride = inner,
-        .scale = 1.0f, .bias = s->bias, .out = s->attended});
+        .scale = 1.0f, .bias = s->bias, .out = s->attended, .scratch = kernels->scratch});
     if (status == FF_OK)
         status = project(kernels, count, s->attended, &layer->o, s->normed);
     if (status == FF_OK)

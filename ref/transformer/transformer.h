@@ -43,8 +43,8 @@ void ff_transformer_text_destroy(ff_transformer_text *text);  // NULL allowed
 //   latents: [in_channels, frames, height, width]      out: [out_channels, frames, height, width]
 //   timesteps: one, or one for each token (frame by frame, row by row)
 // Tokens with the same timestep share its embedding. With trace at FF_DUMP_BLOCK the tensors call.NNN.embed, .temb,
-// .text and .block.BB pass through the tap, NNN being `call`, and at FF_DUMP_OP what the parts of a block add to it,
-// ungated: .block.BB.attn1, .attn2 and .ffn. The run goes on from what the tap leaves in them.
+// .text and .block.BB pass through the tap, NNN being `call`, and at FF_DUMP_OP what goes on inside the blocks, which
+// ref/README.md lists. The run goes on from what the tap leaves in them.
 // FF_ERROR_INPUT: sizes that do not divide into patches or exceed rope_max_seq_len, another number of timesteps.
 ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels *kernels, ff_arena *arena,
                              const ff_transformer_text *text, const float *latents, size_t frames, size_t height,

@@ -1,0 +1,109 @@
+// The matrix product.
+//
+// With many rows, row panels are copied from a and the weight's rows are packed as columns. With few, the two change
+// places, so that the weight, which is then all the work, is only streamed: the weight's rows go into row panels, a's
+// rows are packed as columns, and tiles come out transposed. fma(a, b, c) is fma(b, a, c).
+#include "elementary.h"
+#include "pack.h"
+#include "product.h"
+
+#define FEW_ROWS 128
+
+// ---- what happens to a sum before it is stored ----
+
+// GELU: 0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
+static inline vec gelu_tanh(vec x)
+{
+    vec cube = vec_mul(vec_mul(x, x), x);
+    vec inner = vec_mul(vec_set(0.7978845608028654f), vec_add(x, vec_mul(vec_set(0.044715f), cube)));
+    return vec_mul(vec_mul(vec_set(0.5f), x), vec_add(vec_set(1.0f), vec_tanh(inner)));
+}
+
+// Columns [column, column + count) of a row, count at most VEC.
+static inline void finish_vector(const ff_matmul *p, size_t row, size_t column, size_t count, vec sum)
+{
+    float *out = p->out + row * p->out_stride + column;
+    if (p->bias)
+        sum = vec_add(sum, vec_load_some(p->bias + column, count));
+    if (p->finish == FF_FINISH_GELU_TANH) {
+        sum = gelu_tanh(sum);
+    } else if (p->finish == FF_FINISH_ADD) {
+        sum = vec_add(vec_load_some(out, count), sum);
+    } else if (p->finish == FF_FINISH_ADD_GATED) {
+        const float *gate = p->gate + (p->groups.group ? p->groups.group[row] * p->groups.stride : 0) + column;
+        sum = vec_add(vec_load_some(out, count), vec_mul(sum, vec_load_some(gate, count)));
+    }
+    vec_store_some(out, count, sum);
+}
+
+// ---- many rows ----
+
+static const float *fetch_rows(const void *source, size_t row, size_t count, size_t k, size_t n, float *room)
+{
+    const ff_matmul *p = source;
+    for (size_t r = 0; r < count; r++)
+        pack_run(p->a + (row + r) * p->a_stride, FF_F32, k, n, room + r * PANEL_STRIDE);
+    return room;
+}
+
+static const char *weight_row(const ff_matmul *p, size_t row)
+{
+    return (const char *)p->b + row * p->depth * ff_dtype_size(p->b_dtype);
+}
+
+static void pack_weight(const void *source, size_t column, size_t count, size_t pitch, float *to)
+{
+    const ff_matmul *p = source;
+    pack_transposed(weight_row(p, column), p->b_dtype, p->depth, count, p->depth, 1, pitch, to);
+}
+
+static void finish_tile(const void *source, size_t row, size_t count, size_t column, size_t width, float *tile)
+{
+    for (size_t r = 0; r < count; r++)
+        for (size_t c = 0; c < width; c += VEC)
+            finish_vector(source, row + r, column + c, smaller(VEC, width - c), vec_load(tile + r * TILE_COLUMNS + c));
+}
+
+// ---- few rows ----
+
+static const float *fetch_weight(const void *source, size_t row, size_t count, size_t k, size_t n, float *room)
+{
+    const ff_matmul *p = source;
+    for (size_t r = 0; r < count; r++)
+        pack_run(weight_row(p, row + r), p->b_dtype, k, n, room + r * PANEL_STRIDE);
+    return room;
+}
+
+static void pack_rows(const void *source, size_t row, size_t count, size_t pitch, float *to)
+{
+    const ff_matmul *p = source;
+    pack_transposed(p->a + row * p->a_stride, FF_F32, p->a_stride, count, p->depth, 1, pitch, to);
+}
+
+// tile: [columns of out, rows of out]
+static void finish_transposed(const void *source, size_t column, size_t width, size_t row, size_t count, float *tile)
+{
+    for (size_t c = 0; c < width; c += VEC)
+        for (size_t r = 0; r < count; r += VEC) {
+            vec block[VEC];
+            for (size_t i = 0; i < VEC; i++)
+                block[i] = c + i < width ? vec_load(tile + (c + i) * TILE_COLUMNS + r) : vec_zero();
+            vec_transpose(block);
+            for (size_t i = 0; i < VEC && r + i < count; i++)
+                finish_vector(source, row + r + i, column + c, smaller(VEC, width - c), block[i]);
+        }
+}
+
+static ff_status matmul(const ff_matmul *p)
+{
+    if (p->rows <= FEW_ROWS)
+        return ff_product_run(&(ff_product){.rows = p->columns, .columns = p->rows, .depth = p->depth, .source = p, .scratch = p->scratch,
+                                            .fetch = fetch_weight, .pack = pack_rows, .finish = finish_transposed});
+    return ff_product_run(&(ff_product){.rows = p->rows, .columns = p->columns, .depth = p->depth, .source = p, .scratch = p->scratch,
+                                        .fetch = fetch_rows, .pack = pack_weight, .finish = finish_tile});
+}
+
+void FF_SIMD_NAME(ff_simd_matmul_)(ff_kernels *table)
+{
+    table->matmul = matmul;
+}

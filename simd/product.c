@@ -1,0 +1,124 @@
+// Cuts a product into blocks that fit the caches and divides them among threads.
+#include "product.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+// Columns are packed in groups of at most this many floats, where they fit.
+#define GROUP_FLOATS ((size_t)4 << 20)
+#define ALONE 1e6  // multiply-adds that one thread does faster than several agree to share
+
+bool ff_product_packed(size_t columns, size_t depth, size_t *floats)
+{
+    return ff_multiply_sizes(divide_up(columns, VEC) * VEC, depth, floats);
+}
+
+float *ff_product_memory(ff_scratch *scratch, size_t floats)
+{
+    ff_scratch own = {0};
+    return floats > SIZE_MAX / sizeof(float) ? NULL : ff_scratch_take(scratch ? scratch : &own, floats * sizeof(float));
+}
+
+void ff_product_leave(ff_scratch *scratch, float *memory)
+{
+    if (!scratch)
+        free(memory);
+}
+
+void ff_product_pack(const ff_product *product, size_t first, size_t count, size_t column, float *packed)
+{
+    size_t panel = column / TILE_COLUMNS * TILE_COLUMNS;
+    size_t pitch = count - panel > VEC ? TILE_COLUMNS : VEC;
+    product->pack(product->source, first + column, smaller(VEC, count - column), pitch,
+                  packed + panel * product->depth + (column - panel));
+}
+
+void ff_product_block(const ff_product *product, size_t row, size_t count, size_t height, size_t first, size_t columns,
+                      const float *packed, float *workspace)
+{
+    size_t depth = product->depth, k = 0;
+    do {
+        size_t length = smaller(PANEL_DEPTH, depth - k);
+        bool last = k + length == depth;
+        float *tile = workspace + PANEL_FLOATS;
+        for (size_t r = 0; r < count; r += height) {
+            size_t rows = smaller(height, count - r);
+            const float *panel = product->fetch(product->source, row + r, rows, k, length, workspace);
+            for (size_t column = 0; column < columns; column += TILE_COLUMNS) {
+                size_t width = smaller(TILE_COLUMNS, columns - column), vectors = width > VEC ? 2 : 1;
+                ff_tile_multiply(rows, vectors, length, panel, packed + column * depth + k * vectors * VEC, k == 0,
+                                 tile);
+                if (last)
+                    product->finish(product->source, row + r, rows, first + column, width, tile);
+                if (length < depth)
+                    tile += TILE_FLOATS;
+            }
+        }
+        k += length;
+    } while (k < depth);
+}
+
+// How a product is cut: `groups` of columns are packed one after the other; each is cut into `strips` of columns by
+// `chunks` of rows, which threads take one by one.
+typedef struct cut {
+    size_t height, panels;  // of a row panel; of them in all
+    size_t group_columns;
+    size_t strip_columns;
+    size_t chunks;
+} cut;
+
+static cut cut_product(const ff_product *p, size_t threads)
+{
+    cut c;
+    c.panels = divide_up(p->rows, TILE_ROWS);
+    c.height = divide_up(p->rows, c.panels);
+    c.panels = divide_up(p->rows, c.height);
+    size_t most = GROUP_FLOATS / (p->depth ? p->depth : 1) / TILE_COLUMNS * TILE_COLUMNS;
+    c.group_columns = smaller(p->columns, most > TILE_COLUMNS * 2 ? most : TILE_COLUMNS * 2);
+    size_t strips = divide_up(c.group_columns, BLOCK_COLUMNS);
+    c.strip_columns = divide_up(divide_up(c.group_columns, strips), TILE_COLUMNS) * TILE_COLUMNS;
+    c.chunks = divide_up(c.panels, BLOCK_PANELS);
+    while (strips * c.chunks % threads != 0 && c.chunks < c.panels)
+        c.chunks++;
+    return c;
+}
+
+static void run_group(const ff_product *p, const cut *c, size_t first, size_t columns, float *packed, float *workspace)
+{
+    size_t strips = divide_up(columns, c->strip_columns);
+#pragma omp for schedule(dynamic)
+    for (size_t column = 0; column < columns; column += VEC)
+        ff_product_pack(p, first, columns, column, packed);
+#pragma omp for schedule(dynamic)
+    for (size_t task = 0; task < strips * c->chunks; task++) {
+        size_t strip = task / c->chunks * c->strip_columns, chunk = task % c->chunks;
+        size_t row = c->panels * chunk / c->chunks * c->height;
+        size_t end = smaller(p->rows, c->panels * (chunk + 1) / c->chunks * c->height);
+        ff_product_block(p, row, end - row, c->height, first + strip, smaller(c->strip_columns, columns - strip),
+                         packed + strip * p->depth, workspace);
+    }
+}
+
+ff_status ff_product_run(const ff_product *p)
+{
+    if (p->rows == 0 || p->columns == 0)
+        return FF_OK;
+    bool alone = (double)p->rows * (double)p->columns * (double)p->depth < ALONE;
+    size_t threads = alone ? 1 : (size_t)omp_get_max_threads(), floats, rest;
+    cut c = cut_product(p, threads);
+    if (!ff_product_packed(c.group_columns, p->depth, &floats) ||
+        !ff_multiply_sizes(threads, WORKSPACE_FLOATS, &rest) || !ff_add_sizes(floats, rest, &floats))
+        return FF_ERROR_MEMORY;
+    float *memory = ff_product_memory(p->scratch, floats);
+    if (!memory)
+        return FF_ERROR_MEMORY;
+#pragma omp parallel num_threads(threads) if (!alone)
+    {
+        float *workspace = memory + (size_t)omp_get_thread_num() * WORKSPACE_FLOATS;
+        for (size_t first = 0; first < p->columns; first += c.group_columns)
+            run_group(p, &c, first, smaller(c.group_columns, p->columns - first), memory + threads * WORKSPACE_FLOATS,
+                      workspace);
+    }
+    ff_product_leave(p->scratch, memory);
+    return FF_OK;
+}
