@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,6 +100,38 @@ ff_status ff_rename_over(const char *temporary, const char *path, ff_error *erro
     return FF_OK;
 }
 
+// 0 or why not, as errno has it.
+static int open_temporary(const char *folder, size_t size, FILE **out)
+{
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s/firstframe-XXXXXX", folder) >= sizeof path)
+        return ENAMETOOLONG;
+    int file = mkostemp(path, O_CLOEXEC);
+    if (file < 0)
+        return errno;
+    unlink(path);
+    int reason = posix_fallocate(file, 0, (off_t)size);
+    if (!reason && (*out = fdopen(file, "w+b")))
+        return 0;
+    if (!reason)
+        reason = errno;
+    close(file);
+    return reason;
+}
+
+ff_status ff_temporary_file(size_t size, FILE **out, ff_error *error)
+{
+    const char *wanted = getenv("TMPDIR"), *folders[] = {wanted, "/var/tmp", "/tmp"};
+    int reason = 0;
+    *out = NULL;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (folders[i] && folders[i][0] && !(reason = open_temporary(folders[i], size, out)))
+            return FF_OK;
+    return ff_fail(error, FF_ERROR_IO,
+                   "no room for a temporary file of %zu MB in %s%s/var/tmp or /tmp: %s; TMPDIR names another folder",
+                   size / 1000000, wanted ? wanted : "", wanted ? ", " : "", strerror(reason));
+}
+
 void ff_remove_file(const char *path)
 {
     unlink(path);
@@ -109,6 +142,12 @@ double ff_seconds(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+size_t ff_peak_memory(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
 }
 
 void ff_format_number(char text[FF_NUMBER_TEXT], double value)

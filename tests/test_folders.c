@@ -75,7 +75,7 @@ static void test_contradictions_are_refused(void **state)
          "config.json asks for [28, 4, 1, 2, 2]"},
         {"transformer/config.json", "\"text_dim\": 14", "\"text_dim\": 13", "config.json asks for [28, 13]"},
         {"transformer/config.json", "", "", "transformer/config.json: not a JSON object (0 bytes"},
-        {"transformer/diffusion_pytorch_model.safetensors", "\"dtype\":\"F32\"", "\"dtype\":\"I32\"", "dtype I32"},
+        {"transformer/diffusion_pytorch_model.safetensors", "\"dtype\":\"F32\"", "\"dtype\":\"I32\"", "is I32, expected F32"},
         {"transformer/diffusion_pytorch_model.safetensors", "", "", "0 bytes are no safetensors file"},
         {"vae/config.json", "\"z_dim\": 8", "\"z_dim\": 4", "vae/config.json: latents_mean"},
         {"vae/config.json", "\"is_residual\": true", "\"is_residual\": false", "is missing"},

@@ -83,6 +83,22 @@ static void test_a_clip_keeps_the_stills_aspect_ratio(void **state)
     assert_true(plan_of(&request).cropped == 0);
 }
 
+static void test_frames_too_large_for_memory_are_planned_in_strips(void **state)
+{
+    (void)state;
+    ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
+    request.prompt = "a lake";
+    request.frames = 9;
+    request.width = request.height = 256;
+    ff_plan plan = plan_of(&request);
+    assert_int_equal(plan.decode_strips, 1);
+    assert_true(plan.decode_repeated == 0 && plan.temporary_bytes == 0);
+    request.width = request.height = 16384;
+    plan = plan_of(&request);
+    assert_true(plan.decode_strips > 1 && plan.decode_repeated > 0);
+    assert_true(plan.temporary_bytes > 3 * sizeof(float) * 9 * 16384 * 16384);
+}
+
 static void test_impossible_requests_are_refused(void **state)
 {
     (void)state;
@@ -182,8 +198,10 @@ static void test_a_run_ends_when_progress_says_so(void **state)
     request.user = &c;
     request.progress = count_progress;
     request.frame = count_frames;
-    assert_ok(ff_run(model, &request, NULL, &error), &error);
+    ff_result result;
+    assert_ok(ff_run(model, &request, &result, &error), &error);
     assert_int_equal(c.frames, 5);
+    assert_true(result.peak_memory_bytes <= plan_of(&request).memory_bytes);
     size_t all = c.calls;
     for (size_t stop = 1; stop <= all; stop++) {
         c = (counting){.stop_at = stop};
@@ -241,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_sizes_and_frames_are_rounded_and_said),
         cmocka_unit_test(test_defaults_without_firstframe_json_are_wans),
         cmocka_unit_test(test_a_clip_keeps_the_stills_aspect_ratio),
+        cmocka_unit_test(test_frames_too_large_for_memory_are_planned_in_strips),
         cmocka_unit_test(test_impossible_requests_are_refused),
         cmocka_unit_test(test_a_run_ends_when_progress_says_so),
         cmocka_unit_test(test_a_callback_ends_the_run_with_its_own_status),

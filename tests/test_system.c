@@ -68,6 +68,29 @@ static void test_no_temporary_name_is_left_by_a_failure(void **state)
     assert_int_equal(temporary[0], 0);
 }
 
+static void test_a_file_without_a_name_is_in_tmpdir_or_elsewhere(void **state)
+{
+    (void)state;
+    const char *const places[] = {folder, "/nowhere/at/all", ""};
+    ff_error error = {0};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char byte = 1;
+        FILE *file;
+        setenv("TMPDIR", places[i], 1);
+        assert_ok(ff_temporary_file(10000, &file, &error), &error);
+        assert_int_equal(fseek(file, 9999, SEEK_SET), 0);
+        assert_int_equal(fread(&byte, 1, 1, file), 1);
+        assert_int_equal(byte, 0);
+        assert_int_equal(rmdir(folder), 0);  // it is empty
+        assert_int_equal(mkdir(folder, 0700), 0);
+        fclose(file);
+        assert_int_equal(ff_temporary_file((size_t)1 << 62, &file, &error), FF_ERROR_IO);
+        assert_null(file);
+        assert_non_null(strstr(error.message, "TMPDIR"));
+    }
+    unsetenv("TMPDIR");
+}
+
 static void test_numbers_are_written_shortest_and_the_c_way(void **state)
 {
     (void)state;
@@ -94,6 +117,7 @@ int main(void)
         cmocka_unit_test(test_only_regular_files_are_mapped),
         cmocka_unit_test(test_a_temporary_file_is_new_and_as_open_as_others),
         cmocka_unit_test(test_no_temporary_name_is_left_by_a_failure),
+        cmocka_unit_test(test_a_file_without_a_name_is_in_tmpdir_or_elsewhere),
         cmocka_unit_test(test_numbers_are_written_shortest_and_the_c_way),
     };
     if (!mkdtemp(folder))

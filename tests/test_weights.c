@@ -146,6 +146,10 @@ static void test_hostile_headers_are_refused(void **state)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[9007199254740988,9007199254740992]}}", "ends at"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
          "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", "appears twice"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]},"
+         "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "tensors b and a overlap"},
+        {"{\"a\\u001b[2J\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", "name of tensor 1 is not"},
+        {"{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", "name of tensor 1 is not"},
     };
     const uint8_t data[8] = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -191,6 +195,7 @@ static void test_a_dump_reads_back(void **state)
     (void)state;
     const float values[3] = {1, NAN, -0.0f}, more[2] = {4, 5};
     const int64_t ids[2] = {5, -1};
+    size_t at;
     uint32_t bits;
     ff_error error = {0};
     ff_dump *dump;
@@ -201,9 +206,9 @@ static void test_a_dump_reads_back(void **state)
     assert_ok(ff_dump_metadata(dump, "prompt", "a \"lake\" \xe2\x9c\x93", &error), &error);
     assert_ok(ff_dump_tensor(dump, "x", FF_F32, 1, (size_t[]){3}, values, &error), &error);
     assert_ok(ff_dump_tensor(dump, "ids", FF_I64, 1, (size_t[]){2}, ids, &error), &error);
-    assert_ok(ff_dump_begin(dump, "pieces", FF_F32, 2, (size_t[]){2, 2}, &error), &error);
-    assert_ok(ff_dump_append(dump, FF_F32, more, 2, &error), &error);
-    assert_ok(ff_dump_append(dump, FF_F32, more, 2, &error), &error);
+    assert_ok(ff_dump_begin(dump, "pieces", FF_F32, 2, (size_t[]){2, 2}, &at, &error), &error);
+    assert_ok(ff_dump_append(dump, &at, FF_F32, more, 2, &error), &error);
+    assert_ok(ff_dump_append(dump, &at, FF_F32, more, 2, &error), &error);
     assert_int_not_equal(access(path, F_OK), 0);  // not there before it is whole
     assert_ok(ff_dump_finish(dump, &error), &error);
     assert_ok(ff_weights_open_file(path, &weights, &error), &error);

@@ -59,7 +59,7 @@ static void close_component(ff_component *component)
     ff_config_close(component->config);
 }
 
-static size_t count_bytes(const ff_component *component)
+size_t ff_component_bytes(const ff_component *component)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < ff_weights_count(component->weights); i++) {
@@ -167,8 +167,8 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     facts->vae_parameters = ff_vae_parameters(model->vae);
     facts->text_encoder_parameters = ff_text_encoder_parameters(model->text_encoder);
     facts->vocabulary = ff_tokenizer_vocabulary(model->tokenizer);
-    facts->weight_bytes = count_bytes(&model->transformer_files) + count_bytes(&model->vae_files) +
-                          count_bytes(&model->text_files);
+    facts->weight_bytes = ff_component_bytes(&model->transformer_files) + ff_component_bytes(&model->vae_files) +
+                          ff_component_bytes(&model->text_files);
     facts->layers = transformer.layers;
     facts->dim = transformer.dim;
     facts->heads = transformer.heads;

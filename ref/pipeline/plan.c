@@ -62,6 +62,8 @@ static ff_status check_conditioning(const ff_model *model, const ff_request *req
                        "%s: this model makes video from text only: expand_timesteps in model_index.json is not true, "
                        "so it cannot hold a picture fixed",
                        facts->folder);
+    if (request->ablate && (request->task != FF_IMAGE_TO_VIDEO || request->last))
+        return ff_fail(error, FF_ERROR_INPUT, "an ablation needs a clip with a known first frame and no known last one");
     return FF_OK;
 }
 
@@ -97,6 +99,10 @@ static ff_status check_values(const ff_request *request, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "%zu frames are too many: at most %zu", request->frames, MOST_FRAMES);
     if (request->steps > FF_MOST_STEPS)
         return ff_fail(error, FF_ERROR_INPUT, "%zu steps are too many: at most %d", request->steps, FF_MOST_STEPS);
+    ff_kernels kernels;
+    ff_status status = ff_kernels_choose(request->isa, request->backend, &kernels, error);
+    if (status)
+        return status;
     if (isinf(request->guidance_scale) || isinf(request->flow_shift))
         return ff_fail(error, FF_ERROR_INPUT, "guidance scale and flow shift must be finite");
     if (request->task == FF_INPAINT && !(request->strength > 0 && request->strength <= 1))
@@ -243,35 +249,46 @@ static size_t sum(size_t count, const size_t *parts)
 }
 #define SUM(...) sum(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t), (size_t[]){__VA_ARGS__})
 
-// Work in GFLOP and memory at the peak. Text is counted at full length.
+size_t ff_plan_strips(const ff_request *request)
+{
+    return request->dump_path && request->dump_detail == FF_DETAIL_OP ? 1 : 0;
+}
+
+// Work in GFLOP, and memory at the peak: of each stage what it takes itself, what is there before it, and the largest
+// matrix, which a kernel may hold as f32.
 static void estimate(const ff_model *model, const ff_request *request, ff_plan *plan)
 {
     size_t h = plan->latent_height, w = plan->latent_width, f = plan->latent_frames;
-    size_t pictures = request->task == FF_INPAINT || request->task == FF_IMAGE_TO_VIDEO;
-    size_t last = request->task == FF_IMAGE_TO_VIDEO && request->last;
-    size_t prompts = plan->guidance_scale > 1 ? 2 : 1;
+    bool pictured = request->task == FF_INPAINT || request->task == FF_IMAGE_TO_VIDEO;
+    bool last = request->task == FF_IMAGE_TO_VIDEO && request->last, guided = plan->guidance_scale > 1;
     size_t latents = ff_plan_elements(plan) * sizeof(float);
-    size_t pixels = plan->model_width * plan->model_height * 3 * sizeof(float);
-    plan->gflop_text = (double)prompts * (ff_text_encoder_flop(model->text_encoder, 64) +
-                                          ff_transformer_text_flop(model->transformer, 64)) / 1e9;
-    plan->gflop_encode = (double)pictures * ff_vae_encode_flop(model->vae, 1, plan->model_height, plan->model_width);
-    if (last)
-        plan->gflop_encode += ff_vae_encode_flop(model->vae, FF_TAIL_FRAMES, plan->model_height, plan->model_width);
-    plan->gflop_encode /= 1e9;
+    size_t pixels = plan->model_width * plan->model_height * 3 * sizeof(float), strips = ff_plan_strips(request);
+    ff_vae_cost encode = ff_vae_encode_cost(model->vae, strips, 1, plan->model_height, plan->model_width);
+    ff_vae_cost encode_last = ff_vae_encode_cost(model->vae, strips, FF_TAIL_FRAMES, plan->model_height, plan->model_width);
+    ff_vae_cost decode = ff_vae_decode_cost(model->vae, strips, f, h, w);
+    plan->gflop_text = (1 + guided) * (ff_text_encoder_flop(model->text_encoder, 64) +
+                                       ff_transformer_text_flop(model->transformer, 64)) / 1e9;
+    plan->gflop_encode = (pictured * encode.flop + last * encode_last.flop) / 1e9;
     plan->gflop_denoise = (double)plan->evaluations *
-                          ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictures) / 1e9;
-    plan->gflop_decode = ff_vae_decode_flop(model->vae, f, h, w) / 1e9;
+                          ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
+    plan->gflop_decode = decode.flop / 1e9;
+    plan->decode_strips = decode.strips;
+    plan->decode_repeated = decode.flop / decode.flop_whole - 1;
 
-    size_t text = SUM(ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS),
-                      FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float));
-    text = prompts == 2 ? SUM(text, text) : text;
-    size_t sampler = SAMPLER_TENSORS * latents;
-    size_t denoise = SUM(text, sampler, ff_component_largest(&model->transformer_files),
-                         ff_transformer_memory(model->transformer, f, h, w, 1 + pictures));
-    size_t decode = SUM(ff_vae_decode_memory(model->vae, h, w), sampler, text, 2 * pixels);
-    size_t encode = SUM(ff_vae_encode_memory(model->vae, plan->model_height, plan->model_width), text, pixels);
-    plan->memory_bytes = SUM(larger(denoise, larger(decode, pictures ? encode : 0)),
-                             ff_component_largest(&model->vae_files), 3 * plan->width * plan->height * (1 + pictures));
+    // text: a prompt's embedding, and what the transformer keeps of it
+    size_t embedding = FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float);
+    size_t text = ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS);
+    text = guided ? SUM(text, text) : text;
+    size_t text_matrix = ff_component_largest(&model->text_files), vae_matrix = ff_component_largest(&model->vae_files);
+    size_t transformer_matrix = ff_component_largest(&model->transformer_files);
+    size_t encode_text = SUM(text, embedding, larger(text_matrix, transformer_matrix));
+    size_t encode_picture = SUM(text, pixels, larger(encode.memory, last ? encode_last.memory : 0), vae_matrix);
+    size_t denoise = SUM(text, SAMPLER_TENSORS * latents, transformer_matrix,
+                         ff_transformer_memory(model->transformer, f, h, w, 1 + pictured));
+    size_t decoding = SUM(decode.memory, SAMPLER_TENSORS * latents, 2 * pixels, vae_matrix);
+    size_t most = larger(larger(encode_text, pictured ? encode_picture : 0), larger(denoise, decoding));
+    plan->memory_bytes = SUM(most, 3 * plan->width * plan->height * (1 + pictured));
+    plan->temporary_bytes = larger(decode.disk, larger(pictured ? encode.disk : 0, last ? encode_last.disk : 0));
     plan->weight_bytes = model->facts.weight_bytes;
 }
 

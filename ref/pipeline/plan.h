@@ -16,4 +16,7 @@ size_t ff_plan_first_step(const ff_request *request, const ff_plan *plan);
 // Values of latents: latent_channels * latent_frames * latent_height * latent_width.
 size_t ff_plan_elements(const ff_plan *plan);
 
+// Strips that the VAE works in: 0, as few as memory asks for; 1 if what passes is shown, which takes whole frames.
+size_t ff_plan_strips(const ff_request *request);
+
 #endif

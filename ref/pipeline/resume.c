@@ -39,7 +39,7 @@ ff_status ff_resume_fingerprint(const ff_model *model, const ff_request *request
     uint8_t model_hash[32];
     bool inpaint = request->task == FF_INPAINT, video = request->task == FF_IMAGE_TO_VIDEO;
     uint64_t numbers[] = {(uint64_t)request->task, request->seed, plan->model_width, plan->model_height, plan->frames,
-                          plan->steps, (uint64_t)request->fit};
+                          plan->steps, (uint64_t)request->fit, (uint64_t)request->backend};
     double values[] = {plan->guidance_scale, plan->flow_shift, inpaint ? request->context : 0,
                        inpaint ? request->strength : 0};
     ff_sha256 hash;
@@ -49,6 +49,8 @@ ff_status ff_resume_fingerprint(const ff_model *model, const ff_request *request
     ff_sha256_add(&hash, model_hash, sizeof model_hash);
     ff_sha256_add(&hash, numbers, sizeof numbers);
     ff_sha256_add(&hash, values, sizeof values);
+    if (request->ablate)
+        ff_sha256_add(&hash, &request->ablate, sizeof request->ablate);
     add_text(&hash, plan->scheduler);
     add_text(&hash, request->prompt);
     add_text(&hash, plan->negative_prompt);

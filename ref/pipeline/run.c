@@ -1,23 +1,27 @@
 // ff_run: text, anchor, noise, the sampler's loop, decoding. The commands differ only in the mask of the anchor.
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../image/fit.h"
+#include "../measure/colour_match.h"
 #include "../sampler/noise.h"
 #include "../sampler/schedule.h"
 #include "../system.h"
 #include "inpaint.h"
+#include "pixels.h"
 #include "plan.h"
 #include "resume.h"
 #include "tap.h"
+#include "threads.h"
 
 // Everything one run holds.
 typedef struct run {
     ff_model *model;
     const ff_request *request;
-    const ff_kernels *kernels;
+    ff_kernels table;
+    const ff_kernels *kernels; // the table
+    ff_scratch scratch;        // for the kernels
     ff_plan plan;
     ff_arena *arena;
     ff_taps taps;
@@ -94,18 +98,19 @@ static ff_status encode_text(run *r)
         status = encode_prompt(r, r->plan.negative_prompt, "negative_token_ids", "negative_prompt_embeds",
                                &r->negative_text);
     ff_weights_release_pages(r->model->text_files.weights);
+    ff_weights_release_pages(r->model->transformer_files.weights);  // their part in the text's keys and values
     r->result.seconds_text = ff_seconds() - start;
     return status ? status : report(r, FF_STAGE_TEXT, 1 + guided, 1 + guided);
 }
 
-// ---- anchor ----
-
-// [height, width, 3] in -1..1 from bytes, as diffusers' VideoProcessor: 2 * (u / 255) - 1.
-static void normalise_pixels(const ff_image *image, float *out)
+static void free_text(run *r)
 {
-    for (size_t i = 0; i < 3 * image->width * image->height; i++)
-        out[i] = 2.0f * ((float)image->rgb[i] / 255.0f) - 1.0f;
+    ff_transformer_text_destroy(r->text);
+    ff_transformer_text_destroy(r->negative_text);
+    r->text = r->negative_text = NULL;
 }
+
+// ---- anchor ----
 
 // The picture as the dump's `image`, [3, height, width]; what the tap leaves in it goes back to pixels.
 static ff_status tap_image(run *r, float *pixels, size_t height, size_t width)
@@ -144,11 +149,12 @@ static ff_status encode_picture(run *r, const ff_image *image, size_t frames, si
     float *latents = ff_arena_floats(r->arena, plan->latent_channels * latent_frames * cells);
     if (!pixels || !latents)
         return fail_memory(r);
-    normalise_pixels(image, pixels);
+    ff_pixels_normalise(3 * image->width * image->height, image->rgb, pixels);
     ff_status status = named ? tap_image(r, pixels, image->height, image->width) : FF_OK;
+    ff_vae_set_trace(r->model->vae, &r->taps.trace, named ? "vae_encode" : "vae_encode_last");
     if (!status)
-        status = ff_vae_encode_frames(r->model->vae, r->kernels, r->arena, repeated_picture, pixels, frames,
-                                      image->height, image->width, latents, r->error);
+        status = ff_vae_encode_frames(r->model->vae, r->kernels, r->arena, ff_plan_strips(r->request), repeated_picture,
+                                      pixels, frames, image->height, image->width, latents, r->error);
     for (size_t c = 0; !status && c < plan->latent_channels; c++)
         memcpy(r->known + (c * plan->latent_frames + to) * cells,
                latents + (c * latent_frames + latent_frames - 1) * cells, cells * sizeof *latents);
@@ -216,6 +222,7 @@ static ff_status build_anchor(run *r)
             (status = ff_mask_check(&lattice, r->mask, r->error)))
             return status;
     }
+    ff_weights_release_pages(r->model->vae_files.weights);
     r->result.seconds_encode = ff_seconds() - start;
     return FF_OK;
 }
@@ -252,14 +259,21 @@ static ff_status denoise_step(run *r, size_t i, size_t done, const size_t shape[
     size_t timestep_count = r->model->expand_timesteps ? r->plan.tokens : 1;
     float timestep = ff_schedule_timestep(r->schedule, i);
     ff_status status;
-    if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 1, &one, &timestep, r->error, "step.%03zu.timestep", done)))
+    float sigma = ff_schedule_sigma(r->schedule, i);
+    if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 1, &one, &timestep, r->error, "step.%03zu.timestep", done)) ||
+        (status = ff_tap(trace, FF_DUMP_ATTENTION, FF_F32, 1, &one, &sigma, r->error, "step.%03zu.sigma", done)))
         return status;
     for (size_t pass = 0; pass < (r->negative_text ? 2u : 1u); pass++) {
-        ff_anchor_select(&r->anchor, r->latents, w->input);
+        if (r->request->ablate == FF_ABLATE_KNOWN)
+            memcpy(w->input, r->latents, n * sizeof *w->input);
+        else
+            ff_anchor_select(&r->anchor, r->latents, w->input);
         if (r->model->expand_timesteps)
             ff_anchor_timesteps(&r->anchor, timestep, w->timesteps);
         else
             w->timesteps[0] = timestep;
+        for (size_t token = 0; r->request->ablate == FF_ABLATE_TIMESTEP && token < timestep_count; token++)
+            w->timesteps[token] = timestep;
         if ((status = evaluate(r, pass ? r->negative_text : r->text, call + pass, shape, w->input, w->timesteps,
                                timestep_count, pass ? w->unconditional : w->prediction)))
             return status;
@@ -322,6 +336,7 @@ static ff_status sample(run *r)
     ff_anchor_select(&r->anchor, r->latents, r->latents);
     ff_arena_return(r->arena, mark);
     ff_weights_release_pages(r->model->transformer_files.weights);
+    free_text(r);
     r->result.seconds_denoise = ff_seconds() - start;
     return tap(r, FF_DUMP_RUN, 4, shape, r->latents, "latents");
 }
@@ -333,15 +348,6 @@ typedef struct decoding {
     float *values;             // [height, width, 3] in 0..1
     ff_image frame;
 } decoding;
-
-// diffusers' postprocess, x * 0.5 + 0.5 within 0..1; NaN stays.
-static void finish_pixels(size_t n, const float *pixels, float *values)
-{
-    for (size_t i = 0; i < n; i++) {
-        float value = pixels[i] * 0.5f + 0.5f;
-        values[i] = value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
-    }
-}
 
 static ff_status hand_over(run *r, size_t index, const ff_image *frame)
 {
@@ -368,15 +374,22 @@ static ff_status finish_frame(void *user, size_t index, const float *pixels, ff_
 {
     decoding *d = user;
     run *r = d->run;
-    finish_pixels(3 * d->frame.width * d->frame.height, pixels, d->values);
+    ff_pixels_finish(3 * d->frame.width * d->frame.height, pixels, d->values);
     ff_status status = ff_taps_frame(&r->taps, index, d->values, d->frame.rgb, error);
     if (status)
         return status;
+    if (r->request->match_colours && r->still.rgb && (status = ff_colour_match(&r->still, &d->frame, r->error)))
+        return status;
     if (r->request->task == FF_INPAINT)
-        status = paste_result(r, index, &d->frame);
-    else
-        status = hand_over(r, index, index == 0 && r->request->keep_first && r->still.rgb ? &r->still : &d->frame);
-    return status ? status : report(r, FF_STAGE_DECODE, index + 1, r->plan.frames);
+        return paste_result(r, index, &d->frame);
+    return hand_over(r, index, index == 0 && r->request->keep_first && r->still.rgb ? &r->still : &d->frame);
+}
+
+static ff_status report_decoding(void *user, size_t done, size_t total, ff_error *error)
+{
+    const decoding *d = user;
+    (void)error;  // the run's
+    return report(d->run, FF_STAGE_DECODE, done, total);
 }
 
 static ff_status decode(run *r)
@@ -391,10 +404,12 @@ static ff_status decode(run *r)
     };
     if (!d.values || !d.frame.rgb)
         return fail_memory(r);
-    ff_status status = report(r, FF_STAGE_DECODE, 0, plan->frames);
+    ff_status status = report(r, FF_STAGE_DECODE, 0, plan->frames * plan->decode_strips);
+    ff_vae_set_trace(r->model->vae, &r->taps.trace, "vae_decode");
     if (!status)
-        status = ff_vae_decode(r->model->vae, r->kernels, r->arena, r->latents, plan->latent_frames,
-                               plan->latent_height, plan->latent_width, finish_frame, &d, r->error);
+        status = ff_vae_decode_frames(r->model->vae, r->kernels, r->arena, plan->decode_strips, r->latents,
+                                      plan->latent_frames, plan->latent_height, plan->latent_width, finish_frame,
+                                      report_decoding, &d, r->error);
     r->result.seconds_decode = ff_seconds() - start;
     return status;
 }
@@ -421,73 +436,36 @@ static ff_status run_stages(run *r)
     return ff_taps_close(&r->taps, true, r->error);
 }
 
-// A thread's floating-point environment before the run. OpenMP may give a team fewer threads than asked for.
-typedef struct thread_mode {
-    ff_float_mode before;
-    bool entered;
-} thread_mode;
-
-// Sets the floating-point environment on every thread that will compute, and gives it back.
-static thread_mode *enter_threads(int threads)
+static ff_status run_threaded(void *user)
 {
-    thread_mode *modes = calloc((size_t)threads, sizeof *modes);
-    if (modes) {
-#pragma omp parallel num_threads(threads)
-        modes[omp_get_thread_num()] = (thread_mode){ff_float_mode_enter(), true};
-    }
-    return modes;
-}
-
-static void leave_threads(int threads, thread_mode *modes)
-{
-#pragma omp parallel num_threads(threads)
-    if (modes[omp_get_thread_num()].entered)
-        ff_float_mode_leave(modes[omp_get_thread_num()].before);
-    free(modes);
-}
-
-// With the caller's settings of OpenMP saved and given back.
-static ff_status run_threaded(run *r)
-{
-    int callers_threads = omp_get_max_threads(), dynamic = omp_get_dynamic();
-    int threads = r->request->threads ? (int)r->request->threads : callers_threads;
-    ff_status status;
-    omp_set_dynamic(0);
-    omp_set_num_threads(threads);
+    run *r = user;
     r->arena = ff_arena_create();
-    thread_mode *modes = enter_threads(threads);
-    if (!r->arena || !modes)
-        status = fail_memory(r);
-    else
-        status = run_stages(r);
-    if (modes)
-        leave_threads(threads, modes);
-    omp_set_num_threads(callers_threads);
-    omp_set_dynamic(dynamic);
-    return status;
+    return r->arena ? run_stages(r) : fail_memory(r);
 }
 
 ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error)
 {
     ff_error own = {0};        // so that a callback which gives no reason leaves no reason of another
-    run r = {.model = model, .request = request, .kernels = ff_kernels_scalar(), .error = &own};
+    run r = {.model = model, .request = request, .kernels = &r.table, .error = &own};
     ff_status status = ff_plan_request(model, request, &r.plan, error);
-    if (status)
+    if (status || (status = ff_kernels_choose(request->isa, request->backend, &r.table, error)))
         return status;
-    ff_float_mode before = ff_float_mode_enter();
-    status = run_threaded(&r);
+    r.table.scratch = &r.scratch;
+    status = ff_with_threads(request->threads, run_threaded, &r);
+    if (status == FF_ERROR_MEMORY && !own.message[0])
+        fail_memory(&r);
+    ff_vae_set_trace(model->vae, NULL, NULL);
     ff_taps_close(&r.taps, false, NULL);
-    ff_float_mode_leave(before);
     ff_schedule_state_destroy(r.solver);
     ff_schedule_destroy(r.schedule);
-    ff_transformer_text_destroy(r.text);
-    ff_transformer_text_destroy(r.negative_text);
+    free_text(&r);
     ff_inpaint_free(&r.inpaint);
     free(r.still.rgb);
     free(r.last.rgb);
     if (r.arena)
         r.result.peak_memory_bytes = ff_arena_peak(r.arena);
     ff_arena_destroy(r.arena);
+    ff_scratch_free(&r.scratch);
     if (status)
         return ff_fail(error, status, "%s", own.message[0] ? own.message : "a callback ended the run");
     if (out)

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "../system.h"
+#include "pixels.h"
+
+#define MOST_PARTS_OF_A_BLOCK 19  // that op level shows, its output included
 
 static size_t elements_of(int rank, const size_t *shape)
 {
@@ -79,6 +82,8 @@ static ff_status tap(void *user, ff_dump_level level, const char *name, ff_dtype
     ff_status status = replace(taps, name, dtype, rank, shape, data, error);
     if (!status && taps->dump && level <= taps->dump_level)
         status = ff_dump_tensor(taps->dump, name, dtype, rank, shape, data, error);
+    if (!status && taps->request->tensor && dtype == FF_F32)
+        status = taps->request->tensor(taps->request->user, name, rank, shape, data, error);
     return status;
 }
 
@@ -127,13 +132,26 @@ static bool holds_known_tensor(const ff_weights *load)
     for (size_t i = 0; i < ff_weights_count(load); i++) {
         ff_weight view;
         const char *name = ff_weights_at(load, i, &view);
-        if (strncmp(name, "call.", 5) == 0 || strncmp(name, "step.", 5) == 0)
+        if (strncmp(name, "call.", 5) == 0 || strncmp(name, "step.", 5) == 0 ||
+            strncmp(name, "vae_", 4) == 0)
             return true;
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)
             if (strcmp(name, names[k]) == 0)
                 return true;
     }
     return false;
+}
+
+// Upper bound on the tensors of a run.
+static size_t most_tensors(const ff_model *model, const ff_plan *plan, ff_dump_level level)
+{
+    size_t most = 16 + plan->steps * 3, per_call = 3;
+    if (level >= FF_DUMP_BLOCK)
+        per_call += 4 + (level == FF_DUMP_OP ? MOST_PARTS_OF_A_BLOCK : 1) * model->facts.layers;
+    if (level == FF_DUMP_OP)
+        most += ff_vae_stages(model->vae, true) * plan->frames +
+                ff_vae_stages(model->vae, false) * (1 + FF_TAIL_FRAMES);
+    return most + plan->evaluations * per_call;
 }
 
 ff_status ff_taps_open(const ff_model *model, const ff_request *request, const ff_plan *plan, ff_taps *out,
@@ -143,12 +161,17 @@ ff_status ff_taps_open(const ff_model *model, const ff_request *request, const f
         [FF_DETAIL_RUN] = FF_DUMP_RUN, [FF_DETAIL_STEP] = FF_DUMP_STEP, [FF_DETAIL_BLOCK] = FF_DUMP_BLOCK,
         [FF_DETAIL_OP] = FF_DUMP_OP};
     ff_status status = FF_OK;
-    *out = (ff_taps){.shape = {plan->frames, plan->model_height, plan->model_width, 3}};
-    if (!request->dump_path && !request->load_path)
+    *out = (ff_taps){.request = request, .shape = {plan->frames, plan->model_height, plan->model_width, 3}};
+    if (request->ablate == FF_ABLATE_ATTENTION)
+        out->trace.unseen = plan->tokens / plan->latent_frames;
+    if (!request->dump_path && !request->load_path && !request->tensor)
         return FF_OK;
     out->dump_level = levels[request->dump_detail];
-    out->trace = (ff_trace){
-        .user = out, .level = request->load_path ? FF_DUMP_OP : out->dump_level, .tensor = tap};
+    out->trace.user = out;
+    out->trace.tensor = tap;
+    out->trace.level = request->load_path ? FF_DUMP_OP : out->dump_level;
+    if (request->tensor && request->attention)
+        out->trace.level = FF_DUMP_ATTENTION;
     if (request->load_path) {
         out->load_path = request->load_path;
         if ((status = ff_weights_open_file(request->load_path, &out->load, error)))
@@ -159,26 +182,9 @@ ff_status ff_taps_open(const ff_model *model, const ff_request *request, const f
     }
     if (!request->dump_path)
         return FF_OK;
-    size_t per_layer = request->dump_detail == FF_DETAIL_OP ? 4 : 1;
-    size_t per_call = 3 + (out->dump_level >= FF_DUMP_BLOCK ? 3 + per_layer * model->facts.layers : 0);
-    size_t most = 16 + plan->steps * 3 + plan->evaluations * per_call;
-    if ((status = ff_dump_create(request->dump_path, most, &out->dump, error)) ||
-        (status = write_metadata(request, plan, out->dump, error)))
+    if ((status = ff_dump_create(request->dump_path, most_tensors(model, plan, out->dump_level), &out->dump, error)))
         return status;
-    if (!(out->frames = malloc(elements_of(4, out->shape))))
-        return ff_fail(error, FF_ERROR_MEMORY, "out of memory for the frames of the dump");
-    return FF_OK;
-}
-
-// Halves to even, NaN to 0.
-static void round_to_bytes(size_t n, const float *values, uint8_t *rgb)
-{
-    for (size_t i = 0; i < n; i++) {
-        float value = values[i] < 0.0f ? 0.0f : values[i] > 1.0f ? 1.0f : values[i];
-        float scaled = value == value ? value * 255.0f : 0.0f;
-        // adding 2^23 rounds to a whole number, halves to even
-        rgb[i] = (uint8_t)((scaled + 0x1p23f) - 0x1p23f);
-    }
+    return write_metadata(request, plan, out->dump, error);
 }
 
 ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb, ff_error *error)
@@ -191,7 +197,7 @@ ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb
         return status;
     if (found)
         ff_weight_widen(&loaded, index * count, count, values);
-    round_to_bytes(count, values, rgb);
+    ff_pixels_round(count, values, rgb);
     status = find_loaded(taps, "frames", FF_U8, &loaded, &found, error);
     if (status || (found && (status = check_shape(taps, "frames", &loaded, 4, taps->shape, error))))
         return status;
@@ -199,14 +205,12 @@ ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb
         memcpy(rgb, (const uint8_t *)loaded.data + index * count, count);
     if (!taps->dump)
         return FF_OK;
-    if (index == 0)
-        status = ff_dump_begin(taps->dump, "frames_float", FF_F32, 4, taps->shape, error);
-    if (!status)
-        status = ff_dump_append(taps->dump, FF_F32, values, count, error);
-    memcpy(taps->frames + index * count, rgb, count);
-    if (!status && index + 1 == taps->shape[0])
-        status = ff_dump_tensor(taps->dump, "frames", FF_U8, 4, taps->shape, taps->frames, error);
-    return status;
+    if (index == 0 &&
+        ((status = ff_dump_begin(taps->dump, "frames_float", FF_F32, 4, taps->shape, &taps->frames_float, error)) ||
+         (status = ff_dump_begin(taps->dump, "frames", FF_U8, 4, taps->shape, &taps->frames, error))))
+        return status;
+    status = ff_dump_append(taps->dump, &taps->frames_float, FF_F32, values, count, error);
+    return status ? status : ff_dump_append(taps->dump, &taps->frames, FF_U8, rgb, count, error);
 }
 
 ff_status ff_taps_close(ff_taps *taps, bool complete, ff_error *error)
@@ -217,7 +221,6 @@ ff_status ff_taps_close(ff_taps *taps, bool complete, ff_error *error)
     else
         ff_dump_abandon(taps->dump);
     ff_weights_close(taps->load);
-    free(taps->frames);
     *taps = (ff_taps){0};
     return status;
 }

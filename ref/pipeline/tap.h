@@ -10,8 +10,9 @@ typedef struct ff_taps {
     ff_dump_level dump_level;  // deepest level written; any level may be replaced
     ff_weights *load;          // NULL: nothing is replaced
     const char *load_path;
+    const ff_request *request; // whose `tensor` is called
     size_t shape[4];           // of the frames: [frames, height, width, 3]
-    uint8_t *frames;           // all frames, when a dump wants them
+    size_t frames_float, frames;  // where their next values go in the dump
 } ff_taps;
 
 // Opens what request->dump_path and load_path name. Call ff_taps_close in any case.

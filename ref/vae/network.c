@@ -72,12 +72,14 @@ static void add_linear(builder *to, const char *name, size_t in_channels, size_t
     ff_vae_layer *layer = add_layer(to, FF_VAE_LINEAR, in_channels, used);
     layer->first = find_convolution(to, named("%s", name), 3, in_channels, out_channels, 1, 1);
     layer->first.out_channels = used;
+    ff_vae_name_stage(to->network, name, SIZE_MAX);
 }
 
 static void add_convolution_in(builder *to, const char *network, size_t in_channels, size_t out_channels)
 {
     ff_vae_layer *layer = add_layer(to, FF_VAE_CONVOLUTION, in_channels, out_channels);
     layer->first = find_convolution(to, named("%s.conv_in", network), 3, in_channels, out_channels, 3, 3);
+    ff_vae_name_stage(to->network, "conv_in", SIZE_MAX);
 }
 
 static void add_convolution_out(builder *to, const char *network, size_t in_channels, size_t out_channels)
@@ -85,6 +87,7 @@ static void add_convolution_out(builder *to, const char *network, size_t in_chan
     ff_vae_layer *layer = add_layer(to, FF_VAE_CONVOLUTION, in_channels, out_channels);
     layer->norm1 = find_vector(to, named("%s.norm_out", network), "gamma", in_channels);
     layer->first = find_convolution(to, named("%s.conv_out", network), 3, in_channels, out_channels, 3, 3);
+    ff_vae_name_stage(to->network, "conv_out", SIZE_MAX);
 }
 
 static void add_residual(builder *to, module at, size_t in_channels, size_t out_channels)
@@ -160,6 +163,7 @@ static void add_middle(builder *to, const char *network, size_t channels)
     add_residual(to, named("%s.mid_block.resnets.0", network), channels, channels);
     add_attention(to, named("%s.mid_block.attentions.0", network), channels);
     add_residual(to, named("%s.mid_block.resnets.1", network), channels, channels);
+    ff_vae_name_stage(to->network, "mid_block", SIZE_MAX);
 }
 
 // Wan2.2: a shortcut around the residual blocks and the sampler of a level.
@@ -174,6 +178,7 @@ static void add_down_block(builder *to, size_t level, size_t in_channels, size_t
     if (!last)
         add_downsample(to, named("%s.downsampler", block.name), out_channels, temporal);
     add_shortcut(to, FF_VAE_AVERAGE_DOWN, branch, in_channels, out_channels, !last, temporal);
+    ff_vae_name_stage(to->network, "down_blocks", level);
 }
 
 static bool attends(const ff_vae_config *config, size_t level)
@@ -190,12 +195,17 @@ static void add_down_modules(builder *to, size_t level, size_t in_channels, size
 {
     const ff_vae_config *config = to->config;
     for (size_t i = 0; i < config->num_res_blocks; i++) {
-        add_residual(to, named("encoder.down_blocks.%zu", (*next)++), i ? out_channels : in_channels, out_channels);
-        if (attends(config, level))
-            add_attention(to, named("encoder.down_blocks.%zu", (*next)++), out_channels);
+        add_residual(to, named("encoder.down_blocks.%zu", *next), i ? out_channels : in_channels, out_channels);
+        ff_vae_name_stage(to->network, "down_blocks", (*next)++);
+        if (attends(config, level)) {
+            add_attention(to, named("encoder.down_blocks.%zu", *next), out_channels);
+            ff_vae_name_stage(to->network, "down_blocks", (*next)++);
+        }
     }
-    if (level + 1 < config->levels)
-        add_downsample(to, named("encoder.down_blocks.%zu", (*next)++), out_channels, config->temporal[level]);
+    if (level + 1 < config->levels) {
+        add_downsample(to, named("encoder.down_blocks.%zu", *next), out_channels, config->temporal[level]);
+        ff_vae_name_stage(to->network, "down_blocks", (*next)++);
+    }
 }
 
 static void build_encoder(builder *to)
@@ -251,6 +261,7 @@ static void build_decoder(builder *to)
     for (size_t i = 0; i < config->levels; i++) {
         size_t out_channels = config->decoder_base_dim * config->dim_mult[config->levels - 1 - i];
         channels = add_up_block(to, i, channels, out_channels);
+        ff_vae_name_stage(to->network, "up_blocks", i);
     }
     add_convolution_out(to, "decoder", channels, 3 * config->patch * config->patch);
 }

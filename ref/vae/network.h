@@ -36,6 +36,7 @@ typedef struct ff_vae_layer {
     size_t branch;                 // shortcuts: the BRANCH layer's index; in_channels is that layer's
     const float *norm1, *norm2;    // [in_channels], [out_channels]
     ff_vae_convolution first, second, shortcut;
+    char stage[24];                // the stage that ends here ("up_blocks.2"), for the tap; else empty
 } ff_vae_layer;
 
 typedef struct ff_vae_network {
@@ -64,19 +65,40 @@ struct ff_vae {
     ff_vae_network decoder;   // latents to patches
     float *mean;              // [latent_channels]
     float *inverse_std;       // [latent_channels] 1 / latents_std, rounded
+    const ff_trace *trace;    // of the runs, or NULL
+    const char *trace_prefix;
 };
 
 // Lists the layers of both networks with their weights and counts the parameters; what is listed so far stays in vae
 // when it fails.
 ff_status ff_vae_build(ff_vae *vae, ff_weights *weights, const ff_vae_config *config, ff_error *error);
 
-// Frames, rows and columns.
-typedef struct ff_vae_extent {
+// Rows [first, first + count) of frames of height x width: whole frames, or what a strip of them needs.
+typedef struct ff_vae_window {
     size_t frames, height, width;
-} ff_vae_extent;
+    size_t first, count;
+} ff_vae_window;
 
-// What comes out of a layer when `in` goes in.
-ff_vae_extent ff_vae_layer_extent(const ff_vae_layer *layer, ff_vae_extent in);
+ff_vae_window ff_vae_whole(size_t frames, size_t height, size_t width);
+
+// The frames that come out of a layer when whole frames `in` go in; and the rows that must go in so that `out` comes
+// out: its receptive field, cut off at the picture's border.
+ff_vae_window ff_vae_layer_output(const ff_vae_layer *layer, ff_vae_window in);
+ff_vae_window ff_vae_layer_input(const ff_vae_layer *layer, ff_vae_window out);
+// What a layer computes on the way to `out`. RESIDUAL: the rows of conv1. UPSAMPLE: of the doubled frame.
+ff_vae_window ff_vae_layer_between(const ff_vae_layer *layer, ff_vae_window out);
+
+// Layers [first, end) of a network, and the rows that come out of the last of them.
+typedef struct ff_vae_part {
+    const ff_vae_network *network;
+    size_t first, end;
+    ff_vae_window out;
+} ff_vae_part;
+
+ff_vae_window ff_vae_part_input(const ff_vae_part *part);
+
+// Two for each multiply-add of a part over a clip.
+double ff_vae_part_flop(const ff_vae_part *part);
 
 // The last `capacity` frames that came by: a causal convolution's feature cache.
 typedef struct ff_vae_history {
@@ -86,34 +108,38 @@ typedef struct ff_vae_history {
 
 // What a layer keeps from frame to frame.
 typedef struct ff_vae_state {
-    size_t height, width;           // of its input
+    ff_vae_window in, between, out;
     size_t seen;                    // UPSAMPLE, REPEAT_UP: frames so far
+    size_t shown;                   // frames that passed through the tap
     ff_vae_history first, second;   // inputs of the convolutions of these names; first: a branch's frames
-    float *pair;                    // UPSAMPLE: [height, width, 2 * in_channels], the two frames made of one
+    float *pair;                    // UPSAMPLE: [in's rows, width, 2 * in_channels], the two frames made of one
 } ff_vae_state;
 
 typedef struct ff_vae_run {
+    const ff_vae *vae;
     const ff_kernels *kernels;
-    const ff_vae_network *network;
-    ff_vae_state *states;           // [network->count]
+    ff_vae_part part;
+    ff_vae_state *states;           // [part.network->count]
     float *frame;                   // the frame on its way through the layers, channels last
     float *spare, *spare2;          // as large; a layer's result changes places with `frame`
-    // Called when `frame` has passed all layers; may use the spares.
-    ff_status (*emit)(struct ff_vae_run *run);
+    // Called when `frame` has passed all layers, the index-th that does; may use the spares.
+    ff_status (*emit)(struct ff_vae_run *run, size_t index);
+    size_t emitted;
     void *user;                     // for emit
     ff_error *error;
 } ff_vae_run;
 
-// Takes what a run over frames of height x width (the network's pixels) needs. With arena NULL it only counts. *bytes
-// receives the total.
+// Takes what a run over `part` needs. With arena NULL it only counts. *bytes receives the total.
 // FF_ERROR_INPUT if that does not fit a size_t, FF_ERROR_MEMORY if it cannot be had.
-ff_status ff_vae_run_prepare(ff_vae_run *run, const ff_vae_network *network, size_t height, size_t width,
-                             ff_arena *arena, size_t *bytes, ff_error *error);
+ff_status ff_vae_run_prepare(ff_vae_run *run, const ff_vae_part *part, ff_arena *arena, size_t *bytes,
+                             ff_error *error);
 
-// Sends run->frame through the layers from `first` on.
+// Sends run->frame through the layers of the part from `first` on.
 ff_status ff_vae_run_frame(ff_vae_run *run, size_t first);
 
-// Two for each multiply-add of a network over such a clip.
-double ff_vae_network_flop(const ff_vae_network *network, ff_vae_extent extent);
+// Names the stage that ends with the last layer listed; number SIZE_MAX: without a number.
+void ff_vae_name_stage(ff_vae_network *network, const char *name, size_t number);
+// Shows run->frame, which has just left layer `index`, if a stage ends there.
+ff_status ff_vae_tap_stage(ff_vae_run *run, size_t index);
 
 #endif

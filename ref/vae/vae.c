@@ -1,5 +1,5 @@
 // The VAE's two directions, between the caller's layouts and the networks' frames.
-#include "network.h"
+#include "strips.h"
 
 #include <string.h>
 
@@ -28,32 +28,67 @@ static void patchify(size_t height, size_t width, size_t patch, const float *pix
                         *out++ = pixels[((y * patch + row) * width * patch + x * patch + column) * 3 + colour];
 }
 
-typedef struct latents_out {
+typedef struct encoding {
     const ff_vae *vae;
-    size_t frames, cells;   // of the latents; cells of a frame
-    size_t index;           // of the next frame
-    float *latents;         // [latent_channels, frames, cells]
-} latents_out;
+    ff_vae_strips strips;
+    ff_vae_waiting waiting;  // with strips: the frames at the cut
+    ff_vae_source source;
+    void *user;
+    float *latents;          // [latent_channels, frames, height, width]
+} encoding;
 
-static ff_status put_latents(ff_vae_run *run)
+static ff_status put_latents(ff_vae_run *run, size_t index)
 {
-    latents_out *to = run->user;
+    encoding *to = run->user;
     const ff_vae *vae = to->vae;
-    size_t channels = vae->shape.latent_channels;
+    size_t channels = vae->shape.latent_channels, frames = run->part.out.frames;
+    size_t cells = run->part.out.height * run->part.out.width;
     for (size_t channel = 0; channel < channels; channel++) {
-        float *out = to->latents + (channel * to->frames + to->index) * to->cells;
-        for (size_t cell = 0; cell < to->cells; cell++)
+        float *out = to->latents + (channel * frames + index) * cells;
+        for (size_t cell = 0; cell < cells; cell++)
             out[cell] = (run->frame[cell * channels + channel] - vae->mean[channel]) * vae->inverse_std[channel];
     }
-    to->index++;
     return FF_OK;
 }
 
-ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, ff_vae_source source,
-                               void *user, size_t frames, size_t height, size_t width, float *latents,
-                               ff_error *error)
+static ff_status put_strip_of_latents(ff_vae_run *run, size_t index)
 {
-    size_t factor = vae->shape.spatial_factor, patch = vae->shape.patch, bytes;
+    encoding *to = run->user;
+    return ff_vae_waiting_put(&to->waiting, index, run->part.out.first, run->part.out.count, run->frame, run->error);
+}
+
+static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena *arena, ff_vae_part part,
+                             ff_status (*emit)(ff_vae_run *, size_t), ff_error *error)
+{
+    ff_vae_window in = ff_vae_part_input(&part);
+    size_t patch = from->vae->shape.patch, bytes;
+    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from};
+    ff_arena_mark mark = ff_arena_here(arena);
+    ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
+    for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
+        const float *pixels;
+        if (part.first > 0)
+            status = ff_vae_waiting_get(&from->waiting, i, in.first, in.count, run.frame, error);
+        else if (!(status = from->source(from->user, i, &pixels, error)))
+            patchify(in.count, in.width, patch, pixels + in.first * patch * in.width * patch * 3, run.frame);
+        if (status == FF_OK)
+            status = ff_vae_run_frame(&run, part.first);
+    }
+    ff_arena_return(arena, mark);
+    return status;
+}
+
+static ff_vae_strips plan_encoding(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+{
+    size_t patch = vae->shape.patch;
+    return ff_vae_strips_plan(&vae->encoder, false, ff_vae_whole(frames, height / patch, width / patch), strips);
+}
+
+ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
+                               ff_vae_source source, void *user, size_t frames, size_t height, size_t width,
+                               float *latents, ff_error *error)
+{
+    size_t factor = vae->shape.spatial_factor;
     if (frames % CHUNK_FRAMES != 1)
         return ff_fail(error, FF_ERROR_INPUT,
                        "the VAE cannot encode %zu frames; expected one more than a multiple of %d", frames,
@@ -65,24 +100,17 @@ ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_
         return ff_fail(error, FF_ERROR_INPUT, "%zu frames of %zu x %zu are too large for this machine", frames, width,
                        height);
 
-    latents_out to = {
-        .vae = vae,
-        .frames = 1 + (frames - 1) / vae->shape.temporal_factor,
-        .cells = (height / factor) * (width / factor),
-        .latents = latents,
-    };
-    ff_vae_run run = {.kernels = kernels, .emit = put_latents, .user = &to};
-    ff_arena_mark mark = ff_arena_here(arena);
-    ff_status status = ff_vae_run_prepare(&run, &vae->encoder, height / patch, width / patch, arena, &bytes, error);
-    for (size_t i = 0; i < frames && status == FF_OK; i++) {
-        const float *pixels;
-        status = source(user, i, &pixels, error);
-        if (status)
-            break;
-        patchify(height / patch, width / patch, patch, pixels, run.frame);
-        status = ff_vae_run_frame(&run, 0);
-    }
-    ff_arena_return(arena, mark);
+    encoding e = {.vae = vae, .source = source, .user = user, .latents = latents};
+    e.strips = plan_encoding(vae, strips, frames, height, width);
+    if (e.strips.count == 1)
+        return encode_part(&e, kernels, arena, ff_vae_strips_all(&e.strips), put_latents, error);
+    ff_status status = ff_vae_waiting_open(&e.waiting, e.strips.at_cut.frames, e.strips.at_cut.height,
+                                           ff_vae_strips_row_floats(&e.strips), error);
+    for (size_t i = 0; i < e.strips.count && status == FF_OK; i++)
+        status = encode_part(&e, kernels, arena, ff_vae_strips_strip(&e.strips, i), put_strip_of_latents, error);
+    if (status == FF_OK)
+        status = encode_part(&e, kernels, arena, ff_vae_strips_middle(&e.strips), put_latents, error);
+    ff_vae_waiting_close(&e.waiting);
     return status;
 }
 
@@ -103,7 +131,8 @@ ff_status ff_vae_encode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *
                         size_t frames, size_t height, size_t width, float *latents, ff_error *error)
 {
     whole_video source = {video, height * width * 3};
-    return ff_vae_encode_frames(vae, kernels, arena, point_at_frame, &source, frames, height, width, latents, error);
+    return ff_vae_encode_frames(vae, kernels, arena, 0, point_at_frame, &source, frames, height, width,
+                                latents, error);
 }
 
 // ---- decoder ----
@@ -120,20 +149,6 @@ static void unpatchify(size_t height, size_t width, size_t patch, const float *i
                             *in < -1.0f ? -1.0f : *in > 1.0f ? 1.0f : *in;
 }
 
-typedef struct frames_out {
-    size_t height, width, patch;   // the network's pixels; their side
-    size_t index;                  // of the next frame
-    ff_vae_sink sink;
-    void *user;
-} frames_out;
-
-static ff_status put_frame(ff_vae_run *run)
-{
-    frames_out *to = run->user;
-    unpatchify(to->height, to->width, to->patch, run->frame, run->spare);
-    return to->sink(to->user, to->index++, run->spare, run->error);
-}
-
 // Frame `index` of latents: [latent_channels, frames, cells], denormalised, channels last.   out: [cells, channels]
 static void get_latents(const ff_vae *vae, const float *latents, size_t frames, size_t cells, size_t index, float *out)
 {
@@ -145,10 +160,89 @@ static void get_latents(const ff_vae *vae, const float *latents, size_t frames, 
         }
 }
 
-ff_status ff_vae_decode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const float *latents,
-                        size_t frames, size_t height, size_t width, ff_vae_sink sink, void *user, ff_error *error)
+typedef struct decoding {
+    const ff_vae *vae;
+    ff_vae_strips strips;
+    size_t strip;                   // on its way
+    ff_vae_waiting waiting, rows;   // with strips: the frames at the cut; what strips have put out
+    float *whole;                   // with strips: a frame put together, [height, width, 3]
+    const float *latents;
+    ff_vae_sink sink;
+    ff_vae_progress progress;
+    void *user;
+} decoding;
+
+static ff_status put_middle(ff_vae_run *run, size_t index)
 {
-    size_t factor = vae->shape.spatial_factor, patch = vae->shape.patch, bytes;
+    decoding *to = run->user;
+    return ff_vae_waiting_put(&to->waiting, index, 0, run->part.out.height, run->frame, run->error);
+}
+
+// A frame's rows; with the last strip the frame is whole.
+static ff_status put_frame(ff_vae_run *run, size_t index)
+{
+    decoding *to = run->user;
+    const ff_vae_window *out = &run->part.out;
+    const float *frame = run->spare;
+    size_t patch = to->vae->shape.patch, strips = to->strips.count;
+    ff_status status = FF_OK;
+    unpatchify(out->count, out->width, patch, run->frame, run->spare);
+    if (strips > 1) {
+        status = ff_vae_waiting_put(&to->rows, index, out->first * patch, out->count * patch, run->spare, run->error);
+        if (status == FF_OK && to->strip + 1 == strips)
+            status = ff_vae_waiting_get(&to->rows, index, 0, out->height * patch, to->whole, run->error);
+        frame = to->whole;
+    }
+    if (status == FF_OK && to->strip + 1 == strips)
+        status = to->sink(to->user, index, frame, run->error);
+    if (status == FF_OK && to->progress)
+        status = to->progress(to->user, to->strip * out->frames + index + 1, strips * out->frames, run->error);
+    return status;
+}
+
+static ff_status decode_part(decoding *from, const ff_kernels *kernels, ff_arena *arena, ff_vae_part part,
+                             ff_status (*emit)(ff_vae_run *, size_t), ff_error *error)
+{
+    ff_vae_window in = ff_vae_part_input(&part);
+    size_t bytes;
+    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from};
+    ff_arena_mark mark = ff_arena_here(arena);
+    ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
+    for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
+        if (part.first > 0)
+            status = ff_vae_waiting_get(&from->waiting, i, in.first, in.count, run.frame, error);
+        else
+            get_latents(from->vae, from->latents, in.frames, in.height * in.width, i, run.frame);
+        if (status == FF_OK)
+            status = ff_vae_run_frame(&run, part.first);
+    }
+    ff_arena_return(arena, mark);
+    return status;
+}
+
+static ff_status decode_strips(decoding *d, const ff_kernels *kernels, ff_arena *arena, ff_error *error)
+{
+    size_t patch = d->vae->shape.patch;
+    size_t height = d->strips.out.height * patch, row_floats = d->strips.out.width * patch * 3;
+    ff_status status;
+    d->whole = ff_arena_floats(arena, ff_vae_strips_frame_floats(&d->strips));
+    if (!d->whole)
+        return ff_fail(error, FF_ERROR_MEMORY, "not enough memory for a frame");
+    if ((status = ff_vae_waiting_open(&d->waiting, d->strips.at_cut.frames, d->strips.at_cut.height,
+                                      ff_vae_strips_row_floats(&d->strips), error)) ||
+        (status = ff_vae_waiting_open(&d->rows, d->strips.out.frames, height, row_floats, error)) ||
+        (status = decode_part(d, kernels, arena, ff_vae_strips_middle(&d->strips), put_middle, error)))
+        return status;
+    for (d->strip = 0; d->strip < d->strips.count && status == FF_OK; d->strip++)
+        status = decode_part(d, kernels, arena, ff_vae_strips_strip(&d->strips, d->strip), put_frame, error);
+    return status;
+}
+
+ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
+                               const float *latents, size_t frames, size_t height, size_t width, ff_vae_sink sink,
+                               ff_vae_progress progress, void *user, ff_error *error)
+{
+    size_t factor = vae->shape.spatial_factor;
     if (frames == 0 || height == 0 || width == 0)
         return ff_fail(error, FF_ERROR_INPUT, "the VAE cannot decode latents of %zu frames of %zu x %zu", frames, width,
                        height);
@@ -156,47 +250,74 @@ ff_status ff_vae_decode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *
         return ff_fail(error, FF_ERROR_INPUT, "latents of %zu frames of %zu x %zu are too large for this machine",
                        frames, width, height);
 
-    frames_out to = {
-        .height = height * factor / patch, .width = width * factor / patch, .patch = patch, .sink = sink, .user = user,
-    };
-    ff_vae_run run = {.kernels = kernels, .emit = put_frame, .user = &to};
+    decoding d = {.vae = vae, .latents = latents, .sink = sink, .progress = progress, .user = user};
     ff_arena_mark mark = ff_arena_here(arena);
-    ff_status status = ff_vae_run_prepare(&run, &vae->decoder, height, width, arena, &bytes, error);
-    for (size_t i = 0; i < frames && status == FF_OK; i++) {
-        get_latents(vae, latents, frames, height * width, i, run.frame);
-        status = ff_vae_run_frame(&run, 0);
-    }
+    ff_status status;
+    d.strips = ff_vae_strips_plan(&vae->decoder, true, ff_vae_whole(frames, height, width), strips);
+    if (d.strips.count == 1)
+        status = decode_part(&d, kernels, arena, ff_vae_strips_all(&d.strips), put_frame, error);
+    else
+        status = decode_strips(&d, kernels, arena, error);
+    ff_vae_waiting_close(&d.waiting);
+    ff_vae_waiting_close(&d.rows);
     ff_arena_return(arena, mark);
     return status;
 }
 
+ff_status ff_vae_decode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const float *latents,
+                        size_t frames, size_t height, size_t width, ff_vae_sink sink, void *user, ff_error *error)
+{
+    return ff_vae_decode_frames(vae, kernels, arena, 0, latents, frames, height, width, sink, NULL, user,
+                                error);
+}
+
 // ---- estimates ----
+
+static ff_vae_cost cost_of(const ff_vae_strips *strips)
+{
+    ff_vae_strips whole = *strips;
+    whole.count = 1;
+    ff_vae_cost cost = {
+        .strips = strips->count,
+        .flop = ff_vae_strips_flop(strips),
+        .flop_whole = ff_vae_strips_flop(&whole),
+        .memory = ff_vae_strips_memory(strips),
+    };
+    if (strips->count > 1)
+        cost.disk = ff_vae_waiting_bytes(strips->at_cut.frames, strips->at_cut.height,
+                                         ff_vae_strips_row_floats(strips));
+    return cost;
+}
+
+ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+{
+    if (!clip_fits(frames, height, width, 3 * vae->shape.latent_channels))
+        return (ff_vae_cost){.strips = 1, .memory = SIZE_MAX};
+    ff_vae_strips plan = plan_encoding(vae, strips, frames, height, width);
+    return cost_of(&plan);
+}
+
+ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+{
+    size_t factor = vae->shape.spatial_factor;
+    if (!clip_fits(frames, height, width, factor * factor * (3 + vae->shape.latent_channels)))
+        return (ff_vae_cost){.strips = 1, .memory = SIZE_MAX};
+    ff_vae_strips plan = ff_vae_strips_plan(&vae->decoder, true, ff_vae_whole(frames, height, width), strips);
+    ff_vae_cost cost = cost_of(&plan);
+    if (cost.strips > 1) {
+        size_t rows = ff_vae_waiting_bytes(plan.out.frames, factor * height, factor * width * 3);
+        if (!ff_add_sizes(cost.disk, rows, &cost.disk))
+            cost.disk = SIZE_MAX;
+    }
+    return cost;
+}
 
 double ff_vae_encode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width)
 {
-    size_t patch = vae->shape.patch;
-    return ff_vae_network_flop(&vae->encoder, (ff_vae_extent){frames, height / patch, width / patch});
+    return ff_vae_encode_cost(vae, 0, frames, height, width).flop;
 }
 
 double ff_vae_decode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width)
 {
-    return ff_vae_network_flop(&vae->decoder, (ff_vae_extent){frames, height, width});
-}
-
-size_t ff_vae_encode_memory(const ff_vae *vae, size_t height, size_t width)
-{
-    ff_vae_run run = {0};
-    size_t patch = vae->shape.patch, bytes;
-    if (ff_vae_run_prepare(&run, &vae->encoder, height / patch, width / patch, NULL, &bytes, NULL))
-        return SIZE_MAX;
-    return bytes;
-}
-
-size_t ff_vae_decode_memory(const ff_vae *vae, size_t height, size_t width)
-{
-    ff_vae_run run = {0};
-    size_t bytes;
-    if (ff_vae_run_prepare(&run, &vae->decoder, height, width, NULL, &bytes, NULL))
-        return SIZE_MAX;
-    return bytes;
+    return ff_vae_decode_cost(vae, 0, frames, height, width).flop;
 }

@@ -3,6 +3,7 @@
 //
 // All convolutions over time are causal: a frame sees itself and the two before it. So both directions take one frame
 // at a time and remember, for each of those convolutions, its last two inputs. Memory does not grow with the clip.
+// Frames so large that this takes too much memory are computed in strips (strips.c), to the same bits.
 //
 // As diffusers 0.42 computes it (models/autoencoders/autoencoder_kl_wan.py), which feeds the same causal network in
 // chunks of 1, 4, 4, ... frames (encoder) and of one latent frame (decoder).
@@ -37,12 +38,13 @@ size_t ff_vae_parameters(const ff_vae *vae);
 ff_status ff_vae_encode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const float *video,
                         size_t frames, size_t height, size_t width, float *latents, ff_error *error);
 
-// Points *pixels at frame `index`, [height, width, 3]; it must stay until the next call. Asked for in order, once each.
+// Points *pixels at frame `index`, [height, width, 3]; it must stay until the next call. Asked for in order, once each;
+// where the frames are computed in strips, once each for every strip.
 typedef ff_status (*ff_vae_source)(void *user, size_t index, const float **pixels, ff_error *error);
-// The same from frames that need not be there all at once.
-ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, ff_vae_source source,
-                               void *user, size_t frames, size_t height, size_t width, float *latents,
-                               ff_error *error);
+// The same from frames that need not be there all at once, in so many strips; 0: as few as FF_VAE_MEMORY asks for.
+ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
+                               ff_vae_source source, void *user, size_t frames, size_t height, size_t width,
+                               float *latents, ff_error *error);
 
 // Receives frame `index`, [height, width, 3] in -1..1, valid during the call. A status but FF_OK ends the decoding.
 typedef ff_status (*ff_vae_sink)(void *user, size_t index, const float *pixels, ff_error *error);
@@ -51,14 +53,36 @@ typedef ff_status (*ff_vae_sink)(void *user, size_t index, const float *pixels, 
 ff_status ff_vae_decode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const float *latents,
                         size_t frames, size_t height, size_t width, ff_vae_sink sink, void *user, ff_error *error);
 
-// Floating-point operations of the products, two for each multiply-add, those with the zeros of the padding included.
-// Arguments as of the functions above.
+// From now on, frames pass through the tap at FF_DUMP_OP after each stage of a network: <prefix>.FFF.<stage>,
+// [height, width, channels], FFF counting the frames that leave the stage. The run goes on from what the tap leaves in
+// them. Stages are called as in diffusers: conv_in, down_blocks.0, mid_block, ...   trace NULL: no more
+void ff_vae_set_trace(ff_vae *vae, const ff_trace *trace, const char *prefix);
+size_t ff_vae_stages(const ff_vae *vae, bool decoder);
+
+// Hears how far decoding is, counted in frames of strips. A status but FF_OK ends it.
+typedef ff_status (*ff_vae_progress)(void *user, size_t done, size_t total, ff_error *error);
+// The same in so many strips; 0: as few as FF_VAE_MEMORY asks for. Of several strips, all but the last wait in a
+// temporary file; all frames come with the last. progress may be NULL.
+ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
+                               const float *latents, size_t frames, size_t height, size_t width, ff_vae_sink sink,
+                               ff_vae_progress progress, void *user, ff_error *error);
+
+// What a run is to keep to, if strips can do it: with the kernels' packed weights, pictures and the rest, a process
+// stays below 4 GB.
+#define FF_VAE_MEMORY ((size_t)3700000000)
+
+// What coding a clip takes. Arguments as of the functions above.
+typedef struct ff_vae_cost {
+    size_t strips;      // 1: whole frames
+    double flop;        // of the products, two for each multiply-add, those with the zeros of the padding included
+    double flop_whole;  // in one strip; the rest of flop is rows computed more than once
+    size_t memory;      // bytes taken from the arena; what the kernels pack comes on top. SIZE_MAX: no size_t holds it
+    size_t disk;        // bytes in temporary files
+} ff_vae_cost;
+ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width);
+ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width);
+// flop in as few strips as FF_VAE_MEMORY asks for.
 double ff_vae_encode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width);
 double ff_vae_decode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width);
-
-// Bytes taken from the arena, for a clip of any length; what the kernels pack comes on top. SIZE_MAX if that does not
-// fit a size_t.
-size_t ff_vae_encode_memory(const ff_vae *vae, size_t height, size_t width);
-size_t ff_vae_decode_memory(const ff_vae *vae, size_t height, size_t width);
 
 #endif

@@ -13,6 +13,23 @@ struct ff_config {
     char *path;
 };
 
+static ff_status create(const char *path, const void *text, size_t size, ff_config **out, ff_error *error)
+{
+    ff_status status;
+    ff_config *config = calloc(1, sizeof *config);
+    *out = NULL;
+    if (!config || !(config->path = strdup(path)))
+        status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    else
+        status = ff_json_parse(path, "not a JSON object", text, size, &config->object, error);
+    if (status) {
+        ff_config_close(config);
+        return status;
+    }
+    *out = config;
+    return FF_OK;
+}
+
 ff_status ff_config_open(const char *path, ff_config **out, ff_error *error)
 {
     ff_mapping file;
@@ -20,18 +37,14 @@ ff_status ff_config_open(const char *path, ff_config **out, ff_error *error)
     ff_status status = ff_map_file(path, &file, error);
     if (status)
         return status;
-    ff_config *config = calloc(1, sizeof *config);
-    if (!config || !(config->path = strdup(path)))
-        status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
-    else
-        status = ff_json_parse(path, "not a JSON object", file.data, file.size, &config->object, error);
+    status = create(path, file.data, file.size, out, error);
     ff_unmap_file(&file);
-    if (status) {
-        ff_config_close(config);
-        return status;
-    }
-    *out = config;
-    return FF_OK;
+    return status;
+}
+
+ff_status ff_config_parse(const char *name, const char *text, ff_config **out, ff_error *error)
+{
+    return create(name, text, strlen(text), out, error);
 }
 
 void ff_config_close(ff_config *config)

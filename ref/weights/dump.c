@@ -21,6 +21,7 @@ struct ff_dump {
     cJSON *header, *metadata;
     size_t room;               // bytes left for the header
     size_t planned;            // data bytes of all tensors begun
+    size_t position;           // in the file, where the last append ended
 };
 
 static ff_status failed_write(const ff_dump *dump, ff_error *error)
@@ -88,7 +89,7 @@ static bool add_number(cJSON *array, size_t number)
     return cJSON_AddItemToArray(array, cJSON_CreateNumber((double)number));  // which refuses a NULL
 }
 
-ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape, size_t *at,
                         ff_error *error)
 {
     size_t bytes = ff_dtype_size(dtype);
@@ -105,13 +106,17 @@ ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int ran
     // the format allows no gaps, so that an element may lie unaligned; readers copy such a tensor
     if (!add_number(offsets, dump->planned) || !add_number(offsets, dump->planned + bytes))
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    *at = 8 + dump->room + dump->planned;
     dump->planned += bytes;
     return FF_OK;
 }
 
-ff_status ff_dump_append(ff_dump *dump, ff_dtype dtype, const void *data, size_t count, ff_error *error)
+ff_status ff_dump_append(ff_dump *dump, size_t *at, ff_dtype dtype, const void *data, size_t count, ff_error *error)
 {
     size_t size = ff_dtype_size(dtype);
+    if (*at != dump->position && fseek(dump->file, (long)*at, SEEK_SET) != 0)
+        return failed_write(dump, error);
+    *at = dump->position = *at + count * size;
     bool written = dtype == FF_F32 ? write_f32(dump->file, data, count)
                                    : fwrite(data, size, count, dump->file) == count;
     return written ? FF_OK : failed_write(dump, error);
@@ -123,8 +128,9 @@ ff_status ff_dump_tensor(ff_dump *dump, const char *name, ff_dtype dtype, int ra
     size_t count = 1;
     for (int i = 0; i < rank; i++)
         count *= shape[i];
-    ff_status status = ff_dump_begin(dump, name, dtype, rank, shape, error);
-    return status ? status : ff_dump_append(dump, dtype, data, count, error);
+    size_t at;
+    ff_status status = ff_dump_begin(dump, name, dtype, rank, shape, &at, error);
+    return status ? status : ff_dump_append(dump, &at, dtype, data, count, error);
 }
 
 ff_status ff_dump_finish(ff_dump *dump, ff_error *error)

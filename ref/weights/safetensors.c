@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "../system.h"
 #include "json.h"
@@ -29,6 +30,9 @@ struct ff_weights {
     size_t *order;             // indices of entries, sorted by name
     cJSON *metadata;           // of the first file, or NULL
     ff_arena *memory;          // vectors handed out as f32, copies of unaligned tensors
+    ff_weights_maker make;     // or NULL: where tensors come from if not from files
+    void *make_user;
+    bool unaligned;            // tensors may be so; none is copied
 };
 
 static ff_status out_of_memory(const char *path, ff_error *error)
@@ -58,7 +62,7 @@ void ff_weights_close(ff_weights *weights)
 
 static bool parse_dtype(const char *text, ff_dtype *out)
 {
-    static const ff_dtype known[] = {FF_F32, FF_F16, FF_BF16, FF_I64, FF_U8};
+    static const ff_dtype known[] = {FF_F32, FF_F16, FF_BF16, FF_I64, FF_U8, FF_F64, FF_I32, FF_BOOL};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(text, ff_dtype_name(known[i])) == 0) {
             *out = known[i];
@@ -75,7 +79,22 @@ static bool offset_of(const cJSON *item, size_t *out)
     return (double)*out == item->valuedouble;
 }
 
-// One header entry, checked against the data's size. A tensor that is not aligned to its element is copied.
+// UTF-8 without control characters, so that it can be shown.
+static bool is_text(const char *name)
+{
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)name;
+    while (*at) {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t length = utf8proc_iterate(at, -1, &character);
+        if (length <= 0 || character < 0x20 || (character >= 0x7f && character < 0xa0))
+            return false;
+        at += length;
+    }
+    return true;
+}
+
+// One header entry, checked against the data's size. A tensor that is not aligned to its element is copied, unless
+// copies is NULL.
 static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *data, size_t data_size,
                             ff_arena *copies, ff_weight *out, ff_error *error)
 {
@@ -86,8 +105,9 @@ static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *
     size_t begin, end, bytes;
     *out = (ff_weight){0};
     if (!cJSON_IsString(dtype) || !parse_dtype(dtype->valuestring, &out->dtype))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has dtype %s, expected F32, F16, BF16, I64 or U8", path,
-                       item->string, cJSON_IsString(dtype) ? dtype->valuestring : "(none)");
+        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has dtype %.20s, expected F32, F16, BF16, F64, I64, I32, "
+                       "U8 or BOOL", path, item->string,
+                       cJSON_IsString(dtype) && is_text(dtype->valuestring) ? dtype->valuestring : "(none)");
     if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > FF_MAX_RANK)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has no shape of at most %d dimensions", path,
                        item->string, FF_MAX_RANK);
@@ -109,13 +129,52 @@ static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s ends at data byte %zu, but the file has only %zu", path,
                        item->string, end, data_size);
     out->data = data + begin;
-    if ((uintptr_t)out->data % ff_dtype_size(out->dtype)) {
+    if (copies && (uintptr_t)out->data % ff_dtype_size(out->dtype)) {
         void *copy = ff_arena_take(copies, bytes, 1);
         if (!copy)
             return out_of_memory(path, error);
         out->data = memcpy(copy, data + begin, bytes);
     }
     return FF_OK;
+}
+
+// Where a tensor lies in the data.
+typedef struct extent {
+    size_t begin, end;
+    const char *name;
+} extent;
+
+static int compare_extents(const void *a, const void *b)
+{
+    const extent *p = a, *q = b;
+    if (p->begin != q->begin)
+        return p->begin < q->begin ? -1 : 1;
+    return (p->end > q->end) - (p->end < q->end);
+}
+
+static ff_status refuse_overlaps(const cJSON *header, const char *path, ff_error *error)
+{
+    size_t count = 0;
+    const cJSON *item;
+    extent *extents = malloc(((size_t)cJSON_GetArraySize(header) + 1) * sizeof *extents);
+    if (!extents)
+        return out_of_memory(path, error);
+    cJSON_ArrayForEach(item, header)
+    {
+        const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
+        extent found = {.name = item->string};
+        if (strcmp(item->string, "__metadata__") != 0 && offset_of(cJSON_GetArrayItem(offsets, 0), &found.begin) &&
+            offset_of(cJSON_GetArrayItem(offsets, 1), &found.end) && found.begin < found.end)
+            extents[count++] = found;
+    }
+    qsort(extents, count, sizeof *extents, compare_extents);
+    ff_status status = FF_OK;
+    for (size_t i = 1; i < count && !status; i++)
+        if (extents[i].begin < extents[i - 1].end)
+            status = ff_fail(error, FF_ERROR_INPUT, "%s: tensors %s and %s overlap", path, extents[i - 1].name,
+                             extents[i].name);
+    free(extents);
+    return status;
 }
 
 static ff_status append_entry(ff_weights *weights, const char *name, const ff_weight *view, size_t file,
@@ -175,11 +234,18 @@ static ff_status read_file(ff_weights *weights, const char *path, ff_error *erro
         ff_weight view;
         if (strcmp(item->string, "__metadata__") == 0)
             continue;
-        if ((status = read_entry(item, path, bytes + 8 + header_size, size - 8 - header_size, weights->memory, &view,
-                                 error)) ||
+        if (!is_text(item->string)) {
+            status = ff_fail(error, FF_ERROR_INPUT, "%s: the name of tensor %zu is not UTF-8 text, or has control "
+                             "characters in it", path, weights->count + 1);
+            break;
+        }
+        if ((status = read_entry(item, path, bytes + 8 + header_size, size - 8 - header_size,
+                                 weights->unaligned ? NULL : weights->memory, &view, error)) ||
             (status = append_entry(weights, item->string, &view, index, error)))
             break;
     }
+    if (!status)
+        status = refuse_overlaps(header, path, error);
     if (!status && index == 0)
         weights->metadata = cJSON_DetachItemFromObjectCaseSensitive(header, "__metadata__");
     cJSON_Delete(header);
@@ -241,19 +307,40 @@ static ff_status create(const char *folder, ff_weights **out, ff_error *error)
     return FF_OK;
 }
 
-ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error)
+static ff_status open_file(const char *path, bool unaligned, ff_weights **out, ff_error *error)
 {
     ff_weights *weights;
     ff_status status = create(path, &weights, error);
     *out = NULL;
     if (status)
         return status;
+    weights->unaligned = unaligned;
     if ((status = read_file(weights, path, error)) || (status = index_entries(weights, error))) {
         ff_weights_close(weights);
         return status;
     }
     *out = weights;
     return FF_OK;
+}
+
+ff_status ff_weights_invent(ff_weights_maker make, void *user, ff_weights **out, ff_error *error)
+{
+    ff_status status = create("(memory)", out, error);
+    if (status)
+        return status;
+    (*out)->make = make;
+    (*out)->make_user = user;
+    return FF_OK;
+}
+
+ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error)
+{
+    return open_file(path, false, out, error);
+}
+
+ff_status ff_weights_open_unaligned(const char *path, ff_weights **out, ff_error *error)
+{
+    return open_file(path, true, out, error);
 }
 
 // The shards named in an index's weight_map, each once.
@@ -392,6 +479,11 @@ ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *er
     va_start(arguments, name_format);
     vsnprintf(name, sizeof name, name_format, arguments);
     va_end(arguments);
+    if (weights->make) {
+        *out = (ff_weight){.rank = rank};
+        memcpy(out->shape, shape, (size_t)rank * sizeof *shape);
+        return weights->make(weights->make_user, out, error);
+    }
     ff_status status = require(weights, name, out, error);
     if (status)
         return status;
@@ -414,7 +506,13 @@ ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *e
     va_start(arguments, name_format);
     vsnprintf(name, sizeof name, name_format, arguments);
     va_end(arguments);
-    ff_status status = require(weights, name, &view, error);
+    ff_status status;
+    if (weights->make) {
+        view = (ff_weight){.rank = 1, .shape = {count}};
+        status = weights->make(weights->make_user, &view, error);
+    } else {
+        status = require(weights, name, &view, error);
+    }
     if (status)
         return status;
     for (int i = 0; i < view.rank; i++)

@@ -9,6 +9,8 @@ typedef struct ff_config ff_config;
 
 // path: a file holding one JSON object. Errors name the file and what was expected.
 ff_status ff_config_open(const char *path, ff_config **out, ff_error *error);
+// The same from text. name: what messages call it
+ff_status ff_config_parse(const char *name, const char *text, ff_config **out, ff_error *error);
 void ff_config_close(ff_config *config);  // NULL allowed
 const char *ff_config_path(const ff_config *config);
 
@@ -33,6 +35,12 @@ typedef struct ff_weights ff_weights;
 ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error);
 // One safetensors file: a dump, a golden.
 ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error);
+// The same, but tensors that lie unaligned stay so: nothing is copied, however large the file.
+ff_status ff_weights_open_unaligned(const char *path, ff_weights **out, ff_error *error);
+// Weights that lie in no file: whoever opens a model with them gets each tensor from `make`, as often as it asks, in
+// the shape it asks for. `make` sets view->data and ->dtype; what it points at must outlive the weights.
+typedef ff_status (*ff_weights_maker)(void *user, ff_weight *view, ff_error *error);
+ff_status ff_weights_invent(ff_weights_maker make, void *user, ff_weights **out, ff_error *error);
 void ff_weights_close(ff_weights *weights);  // NULL allowed
 
 size_t ff_weights_files(const ff_weights *weights);
@@ -67,10 +75,11 @@ ff_status ff_dump_metadata(ff_dump *dump, const char *key, const char *value, ff
 // NaNs are written as 0x7FC00000.
 ff_status ff_dump_tensor(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
                          const void *data, ff_error *error);
-// The same in pieces: begin, then append `count` elements at a time until the shape is full.
-ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+// The same in pieces: begin, then append `count` elements at a time until the shape is full. *at is where the next
+// elements of the tensor go; several tensors may be begun before the first is full.
+ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape, size_t *at,
                         ff_error *error);
-ff_status ff_dump_append(ff_dump *dump, ff_dtype dtype, const void *data, size_t count, ff_error *error);
+ff_status ff_dump_append(ff_dump *dump, size_t *at, ff_dtype dtype, const void *data, size_t count, ff_error *error);
 ff_status ff_dump_finish(ff_dump *dump, ff_error *error);  // frees dump also on failure
 void ff_dump_abandon(ff_dump *dump);                       // removes what was written; NULL allowed
 

@@ -1,0 +1,141 @@
+// Where a network is cut into a middle and strips, and how many strips a run takes.
+//
+// Memory goes to the large frames far from the latents: a feature cache of each of their convolutions, for every pixel.
+// Computing them in strips divides that. A strip takes in, beyond its own rows, all rows its receptive field reaches
+// and computes them again, so that it puts out the bits of a whole frame; few strips, few rows twice. Attention reaches
+// every row, so the layers around it, which hold little and cost little, stay whole.
+#include "strips.h"
+
+#define MOST_STRIPS 64
+
+static bool is_sampler(ff_vae_kind kind)
+{
+    return kind == FF_VAE_UPSAMPLE || kind == FF_VAE_DOWNSAMPLE;
+}
+
+// The layer after the sampler (and its shortcut) that is nearest to the attention. With no sampler beyond all
+// attention, the network's end on the side away from the latents: the middle is all there is.
+static size_t find_cut(const ff_vae_network *network, bool decoder)
+{
+    const ff_vae_layer *layers = network->layers;
+    size_t first = 0, end = network->count, found;
+    for (size_t i = network->count; decoder && i-- > 0 && first == 0;)
+        if (layers[i].kind == FF_VAE_ATTENTION)
+            first = i;
+    for (size_t i = network->count; !decoder && i-- > 0;)
+        if (layers[i].kind == FF_VAE_ATTENTION)
+            end = i;
+    found = decoder ? end : first;
+    for (size_t i = first; i < end; i++)
+        if (is_sampler(layers[i].kind)) {
+            ff_vae_kind next = i + 1 < end ? layers[i + 1].kind : FF_VAE_LINEAR;
+            found = next == FF_VAE_REPEAT_UP || next == FF_VAE_AVERAGE_DOWN ? i + 2 : i + 1;
+            if (decoder)
+                break;
+        }
+    return found;
+}
+
+ff_vae_part ff_vae_strips_all(const ff_vae_strips *strips)
+{
+    return (ff_vae_part){strips->network, 0, strips->network->count, strips->out};
+}
+
+ff_vae_part ff_vae_strips_middle(const ff_vae_strips *strips)
+{
+    if (strips->decoder)
+        return (ff_vae_part){strips->network, 0, strips->cut, strips->at_cut};
+    return (ff_vae_part){strips->network, strips->cut, strips->network->count, strips->out};
+}
+
+// Strips divide the rows at the cut evenly.
+ff_vae_part ff_vae_strips_strip(const ff_vae_strips *strips, size_t i)
+{
+    ff_vae_window out = strips->decoder ? strips->out : strips->at_cut;
+    size_t scale = out.height / strips->at_cut.height;
+    size_t first = strips->at_cut.height * i / strips->count, end = strips->at_cut.height * (i + 1) / strips->count;
+    out.first = first * scale;
+    out.count = (end - first) * scale;
+    if (strips->decoder)
+        return (ff_vae_part){strips->network, strips->cut, strips->network->count, out};
+    return (ff_vae_part){strips->network, 0, strips->cut, out};
+}
+
+size_t ff_vae_strips_row_floats(const ff_vae_strips *strips)
+{
+    return strips->network->layers[strips->cut - 1].out_channels * strips->at_cut.width;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t part_memory(ff_vae_part part)
+{
+    ff_vae_run run;
+    size_t bytes;
+    return ff_vae_run_prepare(&run, &part, NULL, &bytes, NULL) ? SIZE_MAX : bytes;
+}
+
+size_t ff_vae_strips_frame_floats(const ff_vae_strips *strips)
+{
+    size_t channels = strips->network->layers[strips->network->count - 1].out_channels, floats = SIZE_MAX;
+    if (!ff_multiply_sizes(channels, strips->out.height, &floats) ||
+        !ff_multiply_sizes(floats, strips->out.width, &floats))
+        return SIZE_MAX;
+    return floats;
+}
+
+// The larger of what the middle takes and `most` bytes, and the frame that a decoder's strips are put together in.
+static size_t with_frame(const ff_vae_strips *strips, size_t most)
+{
+    size_t bytes = larger(part_memory(ff_vae_strips_middle(strips)), most), frame = 0;
+    if (strips->decoder && (!ff_multiply_sizes(ff_vae_strips_frame_floats(strips), sizeof(float), &frame) ||
+                            !ff_add_sizes(frame, 63, &frame)))
+        return SIZE_MAX;
+    return ff_add_sizes(bytes, frame & ~(size_t)63, &bytes) ? bytes : SIZE_MAX;
+}
+
+size_t ff_vae_strips_memory(const ff_vae_strips *strips)
+{
+    size_t most = 0;
+    if (strips->count == 1)
+        return part_memory(ff_vae_strips_all(strips));
+    for (size_t i = 0; i < strips->count; i++)
+        most = larger(most, part_memory(ff_vae_strips_strip(strips, i)));
+    return with_frame(strips, most);
+}
+
+double ff_vae_strips_flop(const ff_vae_strips *strips)
+{
+    ff_vae_part part = strips->count == 1 ? ff_vae_strips_all(strips) : ff_vae_strips_middle(strips);
+    double flop = ff_vae_part_flop(&part);
+    for (size_t i = 0; strips->count > 1 && i < strips->count; i++) {
+        part = ff_vae_strips_strip(strips, i);
+        flop += ff_vae_part_flop(&part);
+    }
+    return flop;
+}
+
+ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_vae_window in, size_t count)
+{
+    ff_vae_strips strips = {
+        .network = network, .decoder = decoder, .cut = find_cut(network, decoder), .in = in, .out = in, .count = 1};
+    for (size_t i = 0; i < network->count; i++) {
+        if (i == strips.cut)
+            strips.at_cut = strips.out;
+        strips.out = ff_vae_layer_output(&network->layers[i], strips.out);
+    }
+    if (strips.cut == 0 || strips.cut == network->count)
+        return strips;
+    size_t rows = strips.at_cut.height, most = rows < MOST_STRIPS ? rows : MOST_STRIPS;
+    if (count > 0) {
+        strips.count = count < rows ? count : rows;
+        return strips;
+    }
+    size_t memory = larger(FF_VAE_MEMORY, with_frame(&strips, 0));
+    while (strips.count < most && ff_vae_strips_memory(&strips) > memory)
+        strips.count++;
+    return strips;
+}

@@ -1,0 +1,48 @@
+// How a network is computed in strips, and the file in which frames wait between its parts.
+#ifndef FF_VAE_STRIPS_H
+#define FF_VAE_STRIPS_H
+
+#include <stdio.h>
+
+#include "network.h"
+
+// A network in two parts: the middle, next to the latents, where attention sees whole frames, and the rest, which is
+// computed in `count` strips of rows, all frames of a strip before the next. With count 1 there are no parts.
+typedef struct ff_vae_strips {
+    const ff_vae_network *network;
+    bool decoder;                   // the middle comes first
+    size_t cut;                     // layers before it belong to the first part
+    ff_vae_window in, at_cut, out;  // whole frames
+    size_t count;
+} ff_vae_strips;
+
+// count: how many, but at most a row of the cut each; 0: as few as keep a run within FF_VAE_MEMORY or, where that is
+// more, within what the middle takes.
+ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_vae_window in, size_t count);
+ff_vae_part ff_vae_strips_all(const ff_vae_strips *strips);
+ff_vae_part ff_vae_strips_middle(const ff_vae_strips *strips);
+ff_vae_part ff_vae_strips_strip(const ff_vae_strips *strips, size_t i);
+size_t ff_vae_strips_row_floats(const ff_vae_strips *strips);    // of a frame at the cut
+size_t ff_vae_strips_frame_floats(const ff_vae_strips *strips);  // of one that comes out; SIZE_MAX if they do not fit
+double ff_vae_strips_flop(const ff_vae_strips *strips);
+size_t ff_vae_strips_memory(const ff_vae_strips *strips);  // SIZE_MAX if it does not fit a size_t
+
+// Frames that wait in a temporary file until a strip, or the middle, takes them up.
+typedef struct ff_vae_waiting {
+    FILE *file;
+    size_t height, row_floats;
+} ff_vae_waiting;
+
+// What the file takes; SIZE_MAX if that does not fit.
+size_t ff_vae_waiting_bytes(size_t frames, size_t height, size_t row_floats);
+// FF_ERROR_INPUT if the size does not fit, FF_ERROR_IO if there is no room for the file.
+ff_status ff_vae_waiting_open(ff_vae_waiting *waiting, size_t frames, size_t height, size_t row_floats,
+                              ff_error *error);
+void ff_vae_waiting_close(ff_vae_waiting *waiting);  // one never opened is allowed
+// Rows [first, first + count) of a frame.   rows: [count, row_floats]
+ff_status ff_vae_waiting_put(ff_vae_waiting *waiting, size_t frame, size_t first, size_t count, const float *rows,
+                             ff_error *error);
+ff_status ff_vae_waiting_get(ff_vae_waiting *waiting, size_t frame, size_t first, size_t count, float *rows,
+                             ff_error *error);
+
+#endif
