@@ -53,16 +53,17 @@ static ff_status time_convolution(const ff_kernels *kernels, const float *frame,
     return FF_OK;
 }
 
-ff_status ff_measure_speed(size_t threads, ff_speed *out, ff_error *error)
+ff_status ff_measure_speed(size_t threads, ff_isa isa, ff_backend backend, ff_speed *out, ff_error *error)
 {
     size_t in_count = TOKENS * DIM + SIDE * SIDE * CHANNELS, weight_count = FFN * DIM, out_count = TOKENS * FFN;
-    float *memory = calloc(in_count + weight_count + out_count, sizeof *memory);
     int threads_before = omp_get_max_threads();
-    const ff_kernels *kernels = ff_kernels_scalar();
-    if (threads > 1024) {
-        free(memory);
+    ff_kernels kernels;
+    ff_status status = ff_kernels_choose(isa, backend, &kernels, error);
+    if (status)
+        return status;
+    if (threads > 1024)
         return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most 1024", threads);
-    }
+    float *memory = calloc(in_count + weight_count + out_count, sizeof *memory);
     if (!memory)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory to measure the speed");
     float *in = memory, *weight = memory + in_count, *result = weight + weight_count;
@@ -70,9 +71,9 @@ ff_status ff_measure_speed(size_t threads, ff_speed *out, ff_error *error)
         memory[i] = (float)(i % 251) / 251.0f - 0.5f;
     if (threads)
         omp_set_num_threads((int)threads);
-    ff_status status = time_matmul(kernels, in, weight, result, &out->matmul);
+    status = time_matmul(&kernels, in, weight, result, &out->matmul);
     if (status == FF_OK)
-        status = time_convolution(kernels, in, weight, result, &out->convolution);
+        status = time_convolution(&kernels, in, weight, result, &out->convolution);
     omp_set_num_threads(threads_before);
     free(memory);
     if (status != FF_OK)

@@ -1,0 +1,125 @@
+#include "dims.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FOUR(text) text "," text "," text "," text
+#define SIXTEEN(text) FOUR(FOUR(text))
+#define MOST_CONFIG 2048
+
+// google/umt5-xxl, with a small vocabulary: a table that is looked up takes no time.
+static const char umt5_xxl[] =
+    "{\"model_type\": \"umt5\", \"vocab_size\": 1024, \"d_model\": 4096, \"d_kv\": 64, \"d_ff\": 10240,"
+    " \"num_layers\": %zu, \"num_heads\": 64, \"feed_forward_proj\": \"gated-gelu\"}";
+
+// Wan-AI's model cards on huggingface.co: transformer/config.json and vae/config.json of the -Diffusers folders. What
+// normalises latents is left out.
+static const ff_dims all_dims[] = {
+    {.name = "ti2v-5b", .transformer_layers = 30, .text_encoder_layers = 24, .spatial_factor = 16, .temporal_factor = 4,
+     .width = 640, .height = 352, .frames = 25, .expand_timesteps = true, .text_encoder = umt5_xxl,
+     .transformer =
+         "{\"attention_head_dim\": 128, \"num_attention_heads\": 24, \"num_layers\": %zu, \"ffn_dim\": 14336,"
+         " \"in_channels\": 48, \"out_channels\": 48, \"text_dim\": 4096, \"freq_dim\": 256,"
+         " \"patch_size\": [1, 2, 2]}",
+     .vae =
+         "{\"base_dim\": 160, \"decoder_base_dim\": 256, \"z_dim\": 48, \"dim_mult\": [1, 2, 4, 4],"
+         " \"num_res_blocks\": 2, \"temperal_downsample\": [false, true, true], \"is_residual\": true,"
+         " \"patch_size\": 2, \"in_channels\": 12, \"out_channels\": 12,"
+         " \"latents_mean\": [" SIXTEEN("0, 0, 0") "], \"latents_std\": [" SIXTEEN("1, 1, 1") "]}"},
+    {.name = "t2v-1.3b", .transformer_layers = 30, .text_encoder_layers = 24, .spatial_factor = 8, .temporal_factor = 4,
+     .width = 416, .height = 240, .frames = 25, .text_encoder = umt5_xxl,
+     .transformer =
+         "{\"attention_head_dim\": 128, \"num_attention_heads\": 12, \"num_layers\": %zu, \"ffn_dim\": 8960,"
+         " \"in_channels\": 16, \"out_channels\": 16, \"text_dim\": 4096, \"freq_dim\": 256,"
+         " \"patch_size\": [1, 2, 2]}",
+     .vae =
+         "{\"base_dim\": 96, \"z_dim\": 16, \"dim_mult\": [1, 2, 4, 4], \"num_res_blocks\": 2,"
+         " \"temperal_downsample\": [false, true, true],"
+         " \"latents_mean\": [" SIXTEEN("0") "], \"latents_std\": [" SIXTEEN("1") "]}"},
+};
+
+const ff_dims *ff_dims_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof all_dims / sizeof *all_dims; i++)
+        if (strcmp(all_dims[i].name, name) == 0)
+            return &all_dims[i];
+    return NULL;
+}
+
+// ---- random numbers ----
+
+// splitmix64 of the index (Steele, Lea, Flood 2014), as a float from -1 to 1.
+static float random_float(uint64_t index)
+{
+    uint64_t z = (index + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (float)(z >> 40) * 0x1p-23f - 1.0f;
+}
+
+void ff_random_floats(uint64_t first, size_t count, float scale, float *out)
+{
+#pragma omp parallel for
+    for (size_t i = 0; i < count; i++)
+        out[i] = random_float(first + i) * scale;
+}
+
+static void random_bf16(uint64_t first, size_t count, float scale, uint16_t *out)
+{
+#pragma omp parallel for
+    for (size_t i = 0; i < count; i++) {
+        float value = random_float(first + i) * scale;
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        out[i] = (uint16_t)(bits >> 16);
+    }
+}
+
+// ---- weights ----
+
+// Matrices keep the size of what they multiply, so that nothing overflows on its way through the layers.
+static ff_status make_tensor(void *user, ff_weight *view, ff_error *error)
+{
+    ff_invention *to = user;
+    char shape[FF_SHAPE_TEXT];
+    size_t count = 1;
+    bool fits = true;
+    for (int i = 0; i < view->rank; i++)
+        fits = fits && ff_multiply_sizes(count, view->shape[i], &count);
+    void *data = fits ? ff_arena_take(to->memory, count, ff_dtype_size(to->dtype)) : NULL;
+    if (!data) {
+        ff_print_shape(shape, view->rank, view->shape);
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights of shape %s", shape);
+    }
+    size_t depth = view->rank > 1 && view->shape[0] ? count / view->shape[0] : 3;
+    float scale = sqrtf(3.0f / (float)(depth ? depth : 1));
+    if (to->dtype == FF_F32)
+        ff_random_floats(to->drawn, count, scale, data);
+    else
+        random_bf16(to->drawn, count, scale, data);
+    to->drawn += count;
+    view->data = data;
+    view->dtype = to->dtype;
+    return FF_OK;
+}
+
+ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, ff_error *error)
+{
+    char text[MOST_CONFIG];
+    *out = (ff_invention){.dtype = dtype, .memory = ff_arena_create()};
+    if (!out->memory)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights");
+    snprintf(text, sizeof text, config, layers);
+    ff_status status = ff_config_parse("(built-in config)", text, &out->config, error);
+    return status ? status : ff_weights_invent(make_tensor, out, &out->weights, error);
+}
+
+void ff_invention_close(ff_invention *invention)
+{
+    ff_weights_close(invention->weights);
+    ff_config_close(invention->config);
+    ff_arena_destroy(invention->memory);
+    *invention = (ff_invention){0};
+}
