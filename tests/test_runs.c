@@ -1,6 +1,6 @@
 // Whole runs through the command line against diffusers 0.42.1's own pipelines (tools/golden/runs.py). Each case of
 // golden/diffusers/runs/cases.json is run with --dump, and every tensor of its golden compared: relative L2 at most
-// 5e-5, ids and timesteps exactly, bytes of frames at most 1 apart.
+// 5e-5, ids and timesteps exactly, bytes of frames at most 1 apart. Some of them once more through OpenBLAS.
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "golden.h"
+#include "kernels/kernels.h"
 #include "system.h"
 
 #define TOLERANCE 5e-5
@@ -83,6 +84,40 @@ static void compare_tensor(const char *run, const char *name, const ff_weight *o
         *worst = difference;
 }
 
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+// Where a golden tells names and shapes of every tensor, a line each in their order, the dump must have just those.
+static void compare_names(const char *run, const ff_weights *golden, const ff_weights *dump)
+{
+    const char *expected = ff_weights_metadata(golden, "tensors");
+    size_t count = ff_weights_count(dump);
+    if (!expected)
+        return;
+    char **lines = calloc(count, sizeof *lines);
+    assert_non_null(lines);
+    for (size_t i = 0; i < count; i++) {
+        ff_weight tensor;
+        char shape[FF_SHAPE_TEXT], line[256];
+        const char *name = ff_weights_at(dump, i, &tensor);
+        ff_print_shape(shape, tensor.rank, tensor.shape);
+        snprintf(line, sizeof line, "%s %s", name, shape);
+        assert_non_null(lines[i] = strdup(line));
+    }
+    qsort(lines, count, sizeof *lines, compare_lines);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strcspn(expected, "\n");
+        if (length != strlen(lines[i]) || memcmp(lines[i], expected, length) != 0)
+            fail_msg("%s: the dump has %s where diffusers' has %.*s", run, lines[i], (int)length, expected);
+        expected += length + (expected[length] == '\n');
+        free(lines[i]);
+    }
+    assert_int_equal(*expected, 0);
+    free(lines);
+}
+
 static void compare_dumps(const char *run, const char *path)
 {
     char golden_path[256];
@@ -93,6 +128,7 @@ static void compare_dumps(const char *run, const char *path)
     snprintf(golden_path, sizeof golden_path, "diffusers/runs/%s.safetensors", run);
     ff_weights *golden = golden_open(golden_path);
     assert_ok(ff_weights_open_file(path, &dump, &error), &error);
+    compare_names(run, golden, dump);
     bool masked = ff_weights_find(golden, "anchor.mask", &mask);
     for (size_t i = 0; i < ff_weights_count(golden); i++) {
         const char *name = ff_weights_at(golden, i, &theirs);
@@ -105,9 +141,9 @@ static void compare_dumps(const char *run, const char *path)
     ff_weights_close(golden);
 }
 
-static void test_whole_runs_agree_with_diffusers(void **state)
+// The cases whose names occur in `list`, or all if it is NULL.
+static void run_cases(const char *backend, const char *list)
 {
-    (void)state;
     ff_mapping file;
     ff_error error = {0};
     char folder[] = "/tmp/ff-runs-XXXXXX", dump[64], output[64];
@@ -121,15 +157,17 @@ static void test_whole_runs_agree_with_diffusers(void **state)
     {
         char *arguments[MOST_ARGUMENTS] = {(char *)"firstframe"};
         size_t count = 1;
+        if (list && !strstr(list, one->string))
+            continue;
         cJSON_ArrayForEach(word, one)
         {
-            assert_true(count < MOST_ARGUMENTS - 8);
+            assert_true(count < MOST_ARGUMENTS - 10);
             arguments[count++] = word->valuestring;
         }
         bool video = strcmp(arguments[1], "i2v") == 0 || strcmp(arguments[1], "t2v") == 0;
         snprintf(output, sizeof output, "%s/out.%s", folder, video ? "webp" : "png");
-        char *const common[] = {(char *)"--dump", dump, (char *)"--dump-level", (char *)"block", (char *)"-q",
-                                (char *)"-o", output};
+        char *const common[] = {(char *)"--dump", dump, (char *)"--dump-level", (char *)"op", (char *)"-q",
+                                (char *)"-o", output, (char *)"--backend", (char *)backend};
         memcpy(arguments + count, common, sizeof common);
         if (run_command(arguments) != 0)
             fail_msg("%s: the run failed", one->string);
@@ -142,10 +180,29 @@ static void test_whole_runs_agree_with_diffusers(void **state)
     ff_unmap_file(&file);
 }
 
+static void test_whole_runs_agree_with_diffusers(void **state)
+{
+    (void)state;
+    run_cases("auto", NULL);
+}
+
+static void test_runs_through_openblas_agree_with_diffusers(void **state)
+{
+    ff_kernels table;
+    ff_error error;
+    (void)state;
+    if (ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OPENBLAS, &table, &error) != FF_OK) {
+        print_message("skipped: %s\n", error.message);
+        skip();
+    }
+    run_cases("openblas", "ti2v-i2v-last t2v-t2i-unipc ti2v-inpaint-strength");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_runs_agree_with_diffusers),
+        cmocka_unit_test(test_runs_through_openblas_agree_with_diffusers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

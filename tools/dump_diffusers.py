@@ -15,12 +15,14 @@ Tensors are taken from hooks, have no batch axis and are stored as F32, ids as I
              noise, latents, frames_float, frames
     step     and call.NNN.input, .timestep, .output, step.NNN.timestep, .noise_pred, .latents
     block    and call.NNN.embed, .temb, .text, .block.BB
+    op       and the parts of a block, call.NNN.norm_out and the stages of the VAE, which ref/README.md lists
 
 --dtype float64 runs everything in double precision, diffusers' own casts to float32 included: its distance to a
 float32 run says how much of a difference is rounding.
 """
 import argparse
 import contextlib
+import functools
 import inspect
 import json
 import sys
@@ -29,12 +31,13 @@ import numpy as np
 import torch
 from diffusers import (DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler,
                        WanImageToVideoPipeline, WanPipeline)
+from diffusers.models.transformers import transformer_wan
 from diffusers.pipelines.wan.pipeline_wan_i2v import retrieve_latents
 from diffusers.utils import logging
 from PIL import Image
 from safetensors.torch import save
 
-LEVELS = ("run", "step", "block")
+LEVELS = ("run", "step", "block", "op")
 
 
 class Recorder:
@@ -42,6 +45,7 @@ class Recorder:
 
     def __init__(self, level):
         self.level, self.tensors, self.calls, self.steps = LEVELS.index(level), {}, 0, 0
+        self.attended = lambda query, key, value, output: None  # told of each attention
 
     def wants(self, level):
         return LEVELS.index(level) <= self.level
@@ -112,20 +116,21 @@ def shifted_scheduler(scheduler, kind, shift):
 def load_pipeline(options):
     """The folder's components in the pipeline that the command needs."""
     dtype = getattr(torch, options.dtype)
-    types = {"default": dtype, "vae": torch.float32 if dtype == torch.bfloat16 else dtype}
+    types = {"default": dtype, "vae": torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype}
     folder = DiffusionPipeline.from_pretrained(options.model, dtype=types, local_files_only=True)
     own = not options.last and options.command != "inpaint"
+    expand = bool(folder.config.get("expand_timesteps"))
     if options.command in ("t2i", "t2v"):
         kind = WanPipeline
     else:
         kind = WanImageToVideoPipeline if own else AnchoredPipeline
-        if not folder.config.expand_timesteps:
+        if not (expand or own):
             sys.exit(f"{options.model}: the model has no timestep per token, so that no still can anchor it")
-        if tuple(folder.transformer.config.patch_size) != (1, 2, 2):
+        if expand and tuple(folder.transformer.config.patch_size) != (1, 2, 2):
             sys.exit(f"{options.model}: diffusers' image-to-video loop knows patches of 1 x 2 x 2 only")
     names = inspect.signature(kind.__init__).parameters
     pipe = kind(**{name: part for name, part in folder.components.items() if name in names},
-                expand_timesteps=folder.config.expand_timesteps)
+                boundary_ratio=folder.config.get("boundary_ratio"), expand_timesteps=expand)
     pipe.scheduler, options.scheduler, options.flow_shift = shifted_scheduler(
         folder.scheduler, options.scheduler, options.flow_shift)
     pipe.set_progress_bar_config(disable=not options.progress)
@@ -181,9 +186,11 @@ def record_start(pipe, recorder, double):
         if not isinstance(result, tuple):  # text to video
             recorder.keep("run", "noise", result[0])
             return result.double() if double else result
-        latents, known, mask = result
+        latents, known, mask = (*result, None)[:3]
         recorder.keep("run", "image", arguments[0][0])
         recorder.keep("run", "noise", getattr(pipe, "noise", latents)[0])
+        if mask is None:  # a model that is given its still as channels: they stand in call.NNN.input
+            return tuple(tensor.double() for tensor in result) if double else result
         whole = torch.zeros(latents.shape, dtype=known.dtype)
         whole[:, :, :known.shape[2]] = known
         recorder.keep("run", "anchor.known", whole[0])
@@ -220,6 +227,92 @@ def record_calls(transformer, recorder):
     inside(embedder.text_embedder, "text", lambda arguments, output: output[0])
     for i, block in enumerate(transformer.blocks):
         inside(block, f"block.{i:02}", lambda arguments, output: output[0])
+    if recorder.wants("op"):
+        record_parts(transformer, recorder)
+
+
+def record_parts(transformer, recorder):
+    """What goes on inside the blocks: modulation vectors, normed inputs, attention before and after its projection."""
+    part = ""  # the attention that is computing
+
+    def keep(name, tensor):
+        recorder.keep("op", f"call.{recorder.calls:03}.{name}", tensor)
+
+    def before(module, name):
+        module.register_forward_pre_hook(lambda module, arguments: keep(name, arguments[0][0]))
+
+    def after(module, name):
+        module.register_forward_hook(lambda module, arguments, output: keep(name, output[0]))
+
+    def modulation(module, arguments, name):
+        temb = arguments[2].float()  # [1, 6, dim], or [1, tokens, 6, dim] with a timestep per token
+        vectors = (module.scale_shift_table + temb)[0].reshape(-1, 6, temb.shape[-1]).unbind(1)
+        for of, vector in zip(("norm1.shift", "norm1.scale", "attn1.gate", "norm3.shift", "norm3.scale", "ffn.gate"),
+                              vectors):
+            keep(f"{name}.{of}", vector)
+
+    def enter(name):
+        def hook(module, arguments):
+            nonlocal part
+            part = name
+        return hook
+
+    def attended(query, key, value, output):
+        keep(f"{part}.q", query[0].flatten(1))
+        if part.endswith("attn1"):  # the other's are the text's, the same for every call
+            keep(f"{part}.k", key[0].flatten(1))
+            keep(f"{part}.v", value[0].flatten(1))
+        keep(f"{part}.heads", output[0].flatten(1))
+
+    recorder.attended = attended
+    for i, block in enumerate(transformer.blocks):
+        name = f"block.{i:02}"
+        block.register_forward_pre_hook(functools.partial(modulation, name=name))
+        before(block.attn1, f"{name}.norm1")
+        before(block.ffn, f"{name}.norm3")
+        if transformer.config.cross_attn_norm:
+            before(block.attn2, f"{name}.norm2")
+        for of in ("attn1", "attn2", "ffn"):
+            getattr(block, of).register_forward_pre_hook(enter(f"{name}.{of}"))
+            after(getattr(block, of), f"{name}.{of}")
+    before(transformer.proj_out, "norm_out")
+
+
+def record_vae(vae, recorder):
+    """Every frame that leaves a stage, [h, w, channels]; a last image is encoded in a run of its own."""
+    if not recorder.wants("op"):
+        return
+    runs, shown = {"encode": iter(("vae_encode", "vae_encode_last")), "decode": iter(("vae_decode",))}, {}
+    prefix = ""
+
+    def show(module, arguments, output, name):
+        for frame in output[0].permute(1, 2, 3, 0):
+            if name == "quant_conv":
+                frame = frame[..., :vae.config.z_dim]
+            index = shown[name] = shown.get(name, -1) + 1
+            recorder.keep("op", f"{prefix}.{index:03}.{name}", frame)
+
+    def start(method):
+        def started(*arguments, **keywords):
+            nonlocal prefix
+            prefix = next(runs[method])
+            shown.clear()
+            return run(*arguments, **keywords)
+        run = getattr(vae, method)
+        return started
+
+    def watch(module, name):
+        module.register_forward_hook(functools.partial(show, name=name))
+
+    vae.encode, vae.decode = start("encode"), start("decode")
+    for half, blocks in ((vae.encoder, "down_blocks"), (vae.decoder, "up_blocks")):
+        watch(half.conv_in, "conv_in")
+        for i, block in enumerate(getattr(half, blocks)):
+            watch(block, f"{blocks}.{i}")
+        watch(half.mid_block, "mid_block")
+        watch(half.conv_out, "conv_out")
+    watch(vae.quant_conv, "quant_conv")
+    watch(vae.post_quant_conv, "post_quant_conv")
 
 
 def record_steps(scheduler, recorder):
@@ -235,6 +328,23 @@ def record_steps(scheduler, recorder):
         return result
 
     scheduler.step = stepped
+
+
+@contextlib.contextmanager
+def watched_attention(recorder):
+    """Lets the recorder see queries and keys normalised and rotated, which no hook shows."""
+    attend = transformer_wan.dispatch_attention_fn
+
+    def attended(query, key, value, **keywords):
+        output = attend(query, key, value, **keywords)
+        recorder.attended(query, key, value, output)
+        return output
+
+    transformer_wan.dispatch_attention_fn = attended
+    try:
+        yield
+    finally:
+        transformer_wan.dispatch_attention_fn = attend
 
 
 @contextlib.contextmanager
@@ -279,7 +389,7 @@ def run(options):
                  "num_frames": options.frames, "num_inference_steps": options.steps,
                  "guidance_scale": options.guidance, "output_type": "latent",
                  "generator": torch.Generator("cpu").manual_seed(options.seed)}
-    with double_precision(double):
+    with double_precision(double), watched_attention(recorder):
         pipe = load_pipeline(options)
         if options.image:
             still = Image.open(options.image).convert("RGB")
@@ -293,7 +403,10 @@ def run(options):
                 start_later(pipe)
         record_text(pipe, recorder)
         record_start(pipe, recorder, double)
-        record_calls(pipe.transformer, recorder)
+        for transformer in (pipe.transformer, getattr(pipe, "transformer_2", None)):
+            if transformer is not None:
+                record_calls(transformer, recorder)
+        record_vae(pipe.vae, recorder)
         record_steps(pipe.scheduler, recorder)
         latents = pipe(**arguments).frames
         recorder.keep("run", "latents", latents[0])
@@ -354,8 +467,8 @@ def parse(line=None):
     option("--context", type=float, help="accepted, so that firstframe can be told to take the whole picture")
     option("--dump", required=True, help="the safetensors file to write")
     option("--dump-level", choices=LEVELS, default="step")
-    option("--dtype", choices=("float32", "bfloat16", "float64"), default="float32")
-    option("--device", default="cpu")
+    option("--dtype", choices=("float32", "bfloat16", "float16", "float64"), default="float32")
+    option("--device", default="cpu", help="cpu, cuda, mps, ...; the noise is the CPU generator's on all of them")
     option("--progress", action="store_true")
     options = parser.parse_args(line)
     single = options.command in ("t2i", "inpaint")
@@ -376,7 +489,8 @@ def parse(line=None):
 
 def write(options, tensors, metadata):
     """The file, with its metadata in order: the library's order differs from run to run."""
-    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
+    stored = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    data = save({name: tensor.contiguous() for name, tensor in stored.items()}, metadata)
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     header["__metadata__"] = dict(sorted(metadata.items()))

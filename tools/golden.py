@@ -1,7 +1,7 @@
 """Writes golden/diffusers again: every golden, from PyTorch, diffusers, transformers, ftfy and Pillow.
 
     pip install torch==2.13.0 diffusers==0.42.1 transformers==5.23.0 safetensors sentencepiece ftfy pillow
-    python3 tools/golden.py [STAGE...]      image text vae transformer sampler models runs; all without arguments
+    python3 tools/golden.py [STAGE...]      image text vae transformer sampler models runs conformance; without, all
 
 Each stage is one script in tools/golden and can be run alone. A machine with AVX2 is needed: torch draws other noise
 without it (beyond 1e-6). Rounding: tools/golden/runs.py runs each whole-run case in float64 too, with diffusers' own
@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import sys
 
-STAGES = ["image", "text", "vae", "transformer", "sampler", "models", "runs"]
+STAGES = ["image", "text", "vae", "transformer", "sampler", "models", "runs", "conformance"]
 VERSIONS = {"torch": "2.13.0", "diffusers": "0.42.1", "transformers": "5.23.0"}
 
 

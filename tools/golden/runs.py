@@ -8,7 +8,8 @@ rounding_latents and rounding_frames in the metadata are float32's distance from
 
 To stay small a golden holds the run-level tensors, with the padded embeddings and the fitted still only where EMBEDS
 and IMAGE say so and frames_float of single frames; and the calls and results of the first and the last step, with the
-first call's inside at block level where BLOCKS says so.
+first call's inside at block level where BLOCKS says so. Where OPS says so, it holds the first call's inside and two
+frames of each stage of the VAE at op level, and the metadata list names and shapes of all tensors under `tensors`.
 """
 import json
 import pathlib
@@ -62,6 +63,7 @@ CASES = {
 EMBEDS = {"prompt_embeds": ("ti2v-t2i-euler", "t2v-t2v-unguided"), "negative_prompt_embeds": ("ti2v-t2i",)}
 IMAGE = ("ti2v-i2v", "ti2v-inpaint")  # hold the still as the encoder gets it
 BLOCKS = ("ti2v-i2v", "t2v-t2v")      # hold the inside of the first call
+OPS = ("ti2v-i2v-last", "t2v-t2v-unguided")  # hold what is inside the blocks, and inside the VAE
 
 
 def make_pictures():
@@ -91,10 +93,14 @@ def wanted(case, name, tensor, steps, calls_per_step):
     if kind in ("call", "step"):
         index = int(rest[:3])
         step = index // calls_per_step if kind == "call" else index
-        part = rest[4:].split(".")[0]
+        part, _, op = rest[4:].partition(".")
+        if part == "norm_out" or op.count(".") > 0:
+            return case in OPS and index == 0
         if part in ("embed", "temb", "text", "block"):
             return case in BLOCKS and index == 0 and part != "text"
         return step in (0, steps - 1)
+    if kind.startswith("vae_"):
+        return case in OPS and int(rest[:3]) < 2
     if name in EMBEDS:
         return case in EMBEDS[name]
     if name == "image":
@@ -110,7 +116,7 @@ def make(case, line):
     paths = ("-m", "-i", "--last", "--mask")
     line = [str(ROOT / word) if before in paths else word for before, word in zip([""] + line, line)]
     line += ["--dump", str(OUT / f"{case}.safetensors")]
-    options = dump_diffusers.parse(line + ["--dump-level", "block"])
+    options = dump_diffusers.parse(line + ["--dump-level", "op"])
     tensors, metadata = dump_diffusers.run(options)
     exact, _ = dump_diffusers.run(dump_diffusers.parse(line + ["--dump-level", "run", "--dtype", "float64"]))
     metadata["rounding_latents"] = f"{distance('latents', tensors, exact):.2g}"
@@ -118,6 +124,8 @@ def make(case, line):
     steps = sum(name.endswith(".noise_pred") for name in tensors)
     calls = sum(name.startswith("call.") and name.endswith(".output") for name in tensors)
     kept = {name: tensor for name, tensor in tensors.items() if wanted(case, name, tensor, steps, calls // steps)}
+    if case in OPS:
+        metadata["tensors"] = "\n".join(f"{name} {list(tensors[name].shape)}" for name in sorted(tensors))
     dump_diffusers.write(options, kept, metadata)
     frames = tensors["frames_float"]
     clamped = ((frames == 0) | (frames == 1)).float().mean()
