@@ -63,7 +63,7 @@ hash_of() {
 : >before; : >after; : >out; : >err
 
 # ---- help ----
-for command in t2i inpaint i2v t2v inspect again; do
+for command in t2i inpaint i2v t2v compare explain inspect again bench; do
     run 0 $command --help
     says "Usage: firstframe $command"
     says "^Example:"
@@ -77,7 +77,7 @@ run 2
 
 # ---- wrong usage ----
 refuse 'did you mean i2v' i2w
-refuse 'compare is not in this version' compare
+refuse 'did you mean compare' compere
 refuse 'prompt TEXT is missing' t2i $small -o x.png
 refuse 'output PATH is missing' t2i $small -p x
 refuse 'image FILE is missing' i2v $small -p x -o x.webp
@@ -95,6 +95,37 @@ refuse 'x.jpg' t2i $small -p x -o x.jpg
 refuse 'no such folder' t2i -m nowhere -p x -o x.png
 refuse 'no model_index.json' t2i -m . -p x -o x.png
 refuse 'takes one result' t2v $small -p x -n 2 -o -
+
+refuse 'expected auto, scalar, avx2' t2i $small -p x -o x.png --isa sse
+refuse 'exclude each other' t2i $small -p x -o x.png --isa avx2 --backend scalar
+case $(uname -m) in
+x86_64) refuse 'has no neon' t2i $small -p x -o x.png --isa neon ;;
+*) refuse 'has no avx2' t2i $small -p x -o x.png --isa avx2 ;;
+esac
+
+# ---- kernels ----
+run 0 t2i $small -p 'a fox' --isa scalar -o scalar.png
+run 0 t2i $small -p 'a fox' --backend scalar -t 3 -o backend.png
+cmp -s scalar.png backend.png || fail "--backend scalar and --isa scalar gave other files"
+run 0 t2i $small -p 'a fox' -o best.png
+cmp -s scalar.png best.png || fail "the best kernels and the scalar ones gave other files"
+if "$program" t2i $small -p 'a fox' --backend openblas -o openblas.png >out 2>err; then
+    run 0 inspect openblas.png
+    says 'backend  *openblas'
+    run 0 again openblas.png -m model
+else
+    says 'built without OpenBLAS'
+fi
+refuse 'also needs --dims' bench --blocks 2
+refuse 'exclude each other' bench -m model --dims ti2v-5b
+refuse 'is an option of bench' t2i $small -p x -o x.png --only transformer
+refuse 'too small' bench -m model --size 8x8
+run 0 bench -m model --size 32x32 --frames 5 --only transformer -t 2
+says 'transformer  *8 tokens, 2 blocks'
+run 0 bench -m model --size 32x32 --frames 5 --only vae_encode --json
+for key in peak_gflops openblas_gflops peak_memory_bytes stages name seconds gflops; do
+    says "\"$key\":"
+done
 
 # ---- stills ----
 run 0 t2i $small -p 'a fox' -s 7 -o still.png
@@ -153,6 +184,57 @@ exists mended-seed-0000.png mended-seed-0001.png mended-contact.png
 run 0 inpaint -i still.png --box 8,8,8,8 -p ear $small -s 1 -o mended.png
 cmp -s mended.png mended-seed-0001.png || fail "the same seed gave another file"
 refuse 'reaches outside' inpaint -i still.png --box 8,8,80,8 -p ear $small -o x.png
+
+# ---- the same idea with and without the still ----
+refuse 'motion TEXT is missing' compare $small -p x -o compared
+refuse 'this is a file' compare $small -p x --motion y -o still.png
+refuse 'at most 16 times' compare $small -p x --motion= -o compared
+run 0 compare $small -p 'a fox.' --motion 'it <turns>' --motion 'it sleeps' --frames 5 -n 2 --color-match -o compared
+says 'With the still, 2 seeds draw'
+exists compared/still.png compared/1-anchored-seed-0000.webp compared/1-matched-seed-0001.webp \
+    compared/2-unanchored-seed-0001.webp compared/1-pairs.webp compared/2-pairs.webp
+says 'compared/report.html: 8 clips of 32x32'
+grep -q '"prompt":.*"a fox. it <turns>"' compared/report.json || fail "not the prompt of the unanchored clip"
+grep -q 'it &lt;turns&gt;' compared/report.html || fail "the motion is not shown as it was typed"
+grep -q 'src="http\|<script\|<link rel="stylesheet' compared/report.html && fail "the page needs something outside it"
+run 0 again compared/2-unanchored-seed-0001.webp -m model
+run 0 again compared/1-anchored-seed-0001.webp -m model
+run 0 i2v -i compared/still.png -p 'it <turns>' $small --frames 5 --color-match -s 1 -o matched.webp --json
+grep -q "$(hash_of)" compared/report.json || fail "i2v --color-match gives other frames than compare"
+run 0 again matched.webp -m model
+run 0 compare $small -p 'a fox' --motion 'it turns' -i still.png --frames 1 -n 1 -o alone --json
+says '"verdicts"'
+absent alone/still.png
+
+# ---- a run from the inside ----
+refuse 'image FILE is missing' explain $small -p x -o explained
+refuse 'timestep, known, attention or all' explain -i still.png $small -p x --ablate everything -o explained
+run 0 explain -i still.png -p 'it <turns> slowly' --frames 9 $small --ablate all -o explained
+exists explained/clip.webp explained/step-01.webp explained/step-02.webp explained/without-timestep.webp \
+    explained/without-known.webp explained/without-attention.webp
+says 'explain.html: 4 runs of 9 frames'
+grep -q '&lt;turns&gt;' explained/explain.html || fail "the word is not shown as it was typed"
+grep -q 'src="http\|<script\|<link rel="stylesheet' explained/explain.html && fail "the page needs something outside it"
+for file in timestep known attention; do
+    cmp -s explained/clip.webp explained/without-$file.webp && fail "nothing was taken away without $file"
+done
+run 0 i2v -i still.png -p 'it <turns> slowly' --frames 9 $small -o watched.webp
+cmp -s watched.webp explained/clip.webp || fail "a run that is watched gives another clip"
+run 0 explain -i still.png -p 'it turns' --frames 1 $small --guidance 1 -o brief --json
+says '"report"'
+
+# ---- a look at a run ----
+run 0 i2v -i still.png -p turn --frames 5 $small --preview preview.png --show -o shown.webp
+exists preview.png
+[ "$(grep -c '▀' out)" -eq 16 ] || fail "no 32x32 picture in half-blocks"
+run 0 i2v -i still.png -p turn --frames 5 $small -o plain.webp
+cmp -s plain.webp shown.webp || fail "looking at a run changes it"
+KITTY_WINDOW_ID=1 run 0 t2i $small -p 'a fox' --show -o shown.png
+grep -q '_Ga=T,f=24,s=32,v=32' out || fail "no picture by Kitty's protocol"
+run 0 t2i $small -p 'a fox' --preview nowhere/preview.png -o still-made.png
+says 'the run goes on without a preview'
+refuse 'name the same file' t2i $small -p x --preview x.png -o x.png
+refuse 'a preview is one picture' t2i $small -p x --preview x.y4m -o x.png
 
 # ---- metadata ----
 refuse 'no model_index.json in it' inspect .
@@ -218,6 +300,7 @@ long="i2v -i still.png -p turn --size 64x64 --frames 25 --steps 100 -m model"
 run 0 $long -o whole.webp --json
 whole=$(hash_of)
 for signal in INT TERM; do
+    : >err  # of the last run, which the next would be taken for
     "$program" $long -v -o broken.webp >out 2>err &
     id=$!
     until grep -q 'denoise 3/' err; do

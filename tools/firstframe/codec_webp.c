@@ -207,6 +207,20 @@ static ff_status encode(const ff_webp_writer *writer, const ff_image *frame, Web
                    (int)reason);
 }
 
+ff_status ff_webp_encode(const ff_image *image, uint8_t **bytes, size_t *size, ff_error *error)
+{
+    const ff_webp_writer writer = {.settings = {.lossless = true}, .name = "a picture"};
+    WebPMemoryWriter encoded;
+    WebPMemoryWriterInit(&encoded);
+    ff_status status = encode(&writer, image, &encoded, error);
+    if (status == FF_OK && !(*bytes = malloc(encoded.size)))
+        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a picture");
+    if (status == FF_OK)
+        memcpy(*bytes, encoded.mem, *size = encoded.size);
+    WebPMemoryWriterClear(&encoded);
+    return status;
+}
+
 // When frame i is shown, in milliseconds. Durations are differences of these, so that rounding does not add up.
 static uint32_t timestamp_of(const ff_webp_writer *writer, size_t i)
 {

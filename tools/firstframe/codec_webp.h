@@ -17,6 +17,9 @@ ff_status ff_webp_read(const uint8_t *bytes, size_t size, const char *name, uint
 ff_status ff_webp_read_xmp(const uint8_t *bytes, size_t size, const char *name, const uint8_t **xmp, size_t *xmp_size,
                            ff_error *error);
 
+// A lossless still in memory. *bytes is the caller's, to be freed.
+ff_status ff_webp_encode(const ff_image *image, uint8_t **bytes, size_t *size, ff_error *error);
+
 typedef struct ff_webp_settings {
     size_t width, height;  // up to 16383
     size_t frames;         // 1: a still

@@ -31,5 +31,10 @@ ff_status ff_command_i2v(const ff_options *options, ff_report *report, ff_error 
 ff_status ff_command_t2v(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_inspect(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_again(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_compare(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_explain(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_diff(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_verify(const ff_options *options, ff_report *report, ff_error *error);
 
 #endif

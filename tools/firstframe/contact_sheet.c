@@ -37,7 +37,18 @@ static void draw_letter(ff_image *sheet, char letter, size_t x, size_t y, size_t
 ff_status ff_contact_sheet_draw(const ff_image *stills, const char *const *labels, size_t count, ff_image *out,
                                 ff_error *error)
 {
-    size_t cell_width = 1, cell_height = 1, columns = 1, letters = 1;
+    size_t columns = 1;
+    while (columns * columns < count)
+        columns++;
+    if (empty_cells(columns + 1, count) < empty_cells(columns, count))
+        columns++;
+    return ff_contact_sheet_draw_columns(stills, labels, count, columns, out, error);
+}
+
+ff_status ff_contact_sheet_draw_columns(const ff_image *stills, const char *const *labels, size_t count,
+                                        size_t columns, ff_image *out, ff_error *error)
+{
+    size_t cell_width = 1, cell_height = 1, letters = 1;
 
     *out = (ff_image){0};
     if (count == 0)
@@ -47,10 +58,6 @@ ff_status ff_contact_sheet_draw(const ff_image *stills, const char *const *label
         cell_height = larger(cell_height, stills[i].height);
         letters = larger(letters, labels[i] ? strlen(labels[i]) : 0);
     }
-    while (columns * columns < count)
-        columns++;
-    if (empty_cells(columns + 1, count) < empty_cells(columns, count))
-        columns++;
     size_t rows = (count + columns - 1) / columns;
     // Letters grow with the stills but shrink until the longest label fits.
     size_t scale = 2 + cell_width / 256;

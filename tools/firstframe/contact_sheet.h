@@ -10,4 +10,8 @@
 ff_status ff_contact_sheet_draw(const ff_image *stills, const char *const *labels, size_t count, ff_image *out,
                                 ff_error *error);
 
+// The same with a number of columns, at least 1.
+ff_status ff_contact_sheet_draw_columns(const ff_image *stills, const char *const *labels, size_t count,
+                                        size_t columns, ff_image *out, ff_error *error);
+
 #endif

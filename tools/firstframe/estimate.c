@@ -29,7 +29,7 @@ ff_status ff_job_estimate(ff_job *job, ff_error *error)
     double all = work[0] + work[1] + work[2] + work[3], megabyte = 1024 * 1024;
     char duration[32], texts[5][32];
     ff_speed speed;
-    ff_status status = ff_measure_speed(job->options->threads, &speed, error);
+    ff_status status = ff_measure_speed(job->request.threads, job->request.isa, job->request.backend, &speed, error);
     if (status != FF_OK)
         return status;
     // text and denoising are matrix products for the most part, encoding and decoding convolutions
@@ -47,6 +47,9 @@ ff_status ff_job_estimate(ff_job *job, ff_error *error)
     ff_json_number(report->object, "seconds", floor(10 * seconds * (double)count + 0.5) / 10);
     ff_json_whole(report->object, "memory_bytes", plan->memory_bytes);
     ff_json_whole(report->object, "weight_bytes", plan->weight_bytes);
+    ff_json_whole(report->object, "temporary_bytes", plan->temporary_bytes);
+    ff_json_whole(report->object, "decode_strips", plan->decode_strips);
+    ff_json_number(report->object, "decode_repeated", plan->decode_repeated);
 
     if (plan->frames > 1)
         ff_report_line(report, "clip      %zu frames of %zux%zu, %.3f s at %g fps", plan->frames, plan->width,
@@ -65,6 +68,11 @@ ff_status ff_job_estimate(ff_job *job, ff_error *error)
                    print_work(work[3], texts[3]), print_work(all, texts[4]));
     ff_report_line(report, "memory    %.0f MiB, and %.0f MiB of weights mapped from their files",
                    (double)plan->memory_bytes / megabyte, (double)plan->weight_bytes / megabyte);
+    if (plan->decode_strips > 1)
+        ff_report_line(report, "strips    frames are decoded in %zu; rows that two of them need make %.1f %% more work",
+                       plan->decode_strips, 100 * plan->decode_repeated);
+    if (plan->temporary_bytes > 0)
+        ff_report_line(report, "disk      %.0f MiB of temporary files", (double)plan->temporary_bytes / megabyte);
     ff_report_line(report, "time      about %s, at %.3g GFLOP/s in products and %.3g in convolutions", duration,
                    speed.matmul, speed.convolution);
     return FF_OK;

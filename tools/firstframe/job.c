@@ -18,7 +18,7 @@ static void fill_request(ff_job *job)
     ff_request *request = &job->request;
     static const ff_scheduler schedulers[] = {FF_SCHEDULER_UNIPC, FF_SCHEDULER_EULER};
     static const ff_fit fits[] = {FF_FIT_COVER, FF_FIT_STRETCH, FF_FIT_CROP, FF_FIT_PAD};
-    static const ff_detail details[] = {FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK};
+    static const ff_detail details[] = {FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK, FF_DETAIL_OP};
     request->prompt = options->prompt;
     request->negative_prompt = options->negative;
     request->seed = options->seed.value;
@@ -35,7 +35,9 @@ static void fill_request(ff_job *job)
     if (options->given[FF_OPTION_FIT])
         request->fit = fits[options->fit];
     request->keep_first = options->keep_first;
+    request->match_colours = options->color_match;
     request->threads = options->threads;
+    ff_options_kernels(options, &request->isa, &request->backend);
     request->dump_path = options->dump;
     request->dump_detail = details[options->dump_level];
     request->load_path = options->load;
@@ -150,6 +152,7 @@ static void resolve(ff_job *job)
     resolved->scheduler = strcmp(plan->scheduler, "euler") == 0;
     resolved->given[FF_OPTION_SEED] = resolved->given[FF_OPTION_STEPS] = resolved->given[FF_OPTION_GUIDANCE] = true;
     resolved->given[FF_OPTION_FLOW_SHIFT] = resolved->given[FF_OPTION_SCHEDULER] = true;
+    resolved->given[FF_OPTION_BACKEND] = job->request.backend != FF_BACKEND_OWN;  // else the bits are the same
     if (plan->guidance_scale > 1 && plan->negative_prompt) {
         resolved->negative = plan->negative_prompt;
         resolved->given[FF_OPTION_NEGATIVE] = true;

@@ -18,6 +18,15 @@ typedef struct ff_job {
     uint8_t input_hashes[FF_OPTIONS][32];  // of the given FF_KIND_INPUT options
     ff_request request;
 
+    // for commands that make several runs of their own; may be left empty
+    const char *title;                     // what the progress line calls the run, before its seed
+    bool stateless;                        // no state is kept to resume from
+    void *watcher;                         // receives every frame as it is written
+    ff_status (*watch)(void *watcher, size_t index, const ff_image *rgb, ff_error *error);
+    // receives named tensors, as ff_request's `tensor`
+    ff_status (*watch_tensor)(void *watcher, const char *name, int rank, const size_t *shape, const float *data,
+                              ff_error *error);
+
     // after ff_job_plan
     ff_plan plan;
     double fps;

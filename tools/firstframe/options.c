@@ -119,6 +119,14 @@ static bool parse_choice(const ff_option *option, const char *text, int *out)
     return false;
 }
 
+static bool add_text(ff_texts *all, const char *text)
+{
+    if (!*text || all->count == FF_MOST_TEXTS)
+        return false;
+    all->texts[all->count++] = text;
+    return true;
+}
+
 static bool parse_value(const ff_option *option, const char *text, void *value)
 {
     size_t sizes[4];
@@ -130,6 +138,8 @@ static bool parse_value(const ff_option *option, const char *text, void *value)
     case FF_KIND_TEXT:
         *(const char **)value = text;
         return true;
+    case FF_KIND_TEXTS:
+        return add_text(value, text);
     case FF_KIND_INPUT:
     case FF_KIND_PATH:
         *(const char **)value = text;
@@ -174,6 +184,9 @@ static void describe_value(const ff_option *option, char *out, size_t capacity)
     switch (option->kind) {
     case FF_KIND_FLAG:
         snprintf(out, capacity, "no value");
+        return;
+    case FF_KIND_TEXTS:
+        snprintf(out, capacity, "a text, at most %d times", FF_MOST_TEXTS);
         return;
     case FF_KIND_TEXT:
     case FF_KIND_INPUT:
@@ -228,6 +241,8 @@ char *ff_option_print(const ff_options *values, ff_option_id id)
     switch (option->kind) {
     case FF_KIND_FLAG:
         return strdup("");
+    case FF_KIND_TEXTS:
+        return strdup(((const ff_texts *)value)->texts[0]);
     case FF_KIND_TEXT:
     case FF_KIND_INPUT:
     case FF_KIND_PATH:
@@ -255,6 +270,16 @@ char *ff_option_print(const ff_options *values, ff_option_id id)
 
 // ---- the command line ----
 
+enum { BACKEND_AUTO, BACKEND_SCALAR, BACKEND_OPENBLAS, BACKEND_F64 };  // the choices of --backend
+
+void ff_options_kernels(const ff_options *options, ff_isa *isa, ff_backend *backend)
+{
+    *isa = options->backend == BACKEND_SCALAR ? FF_ISA_SCALAR : (ff_isa)options->isa;  // the choices are in its order
+    *backend = options->backend == BACKEND_OPENBLAS ? FF_BACKEND_OPENBLAS
+               : options->backend == BACKEND_F64    ? FF_BACKEND_F64
+                                                    : FF_BACKEND_OWN;
+}
+
 // Options that make no sense together, or without each other.
 static ff_status check_together(ff_options *values, ff_error *error)
 {
@@ -266,7 +291,8 @@ static ff_status check_together(ff_options *values, ff_error *error)
         {FF_OPTION_SECONDS, FF_OPTION_FRAMES, false},  {FF_OPTION_MASK, FF_OPTION_BOX, false},
         {FF_OPTION_QUALITY, FF_OPTION_LOSSLESS, false}, {FF_OPTION_DUMP_LEVEL, FF_OPTION_DUMP, true},
         {FF_OPTION_QUIET, FF_OPTION_VERBOSE, false},   {FF_OPTION_ESTIMATE, FF_OPTION_RESUME, false},
-        {FF_OPTION_RESUME, FF_OPTION_DUMP, false},
+        {FF_OPTION_RESUME, FF_OPTION_DUMP, false},     {FF_OPTION_MODEL, FF_OPTION_DIMS, false},
+        {FF_OPTION_BLOCKS, FF_OPTION_DIMS, true},      {FF_OPTION_DTYPE, FF_OPTION_DIMS, true},
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         const char *a = ff_option_table[rules[i].a].name, *b = ff_option_table[rules[i].b].name;
@@ -276,6 +302,9 @@ static ff_status check_together(ff_options *values, ff_error *error)
             return ff_fail(error, FF_ERROR_INPUT, "--%s also needs --%s", a, b);
         return ff_fail(error, FF_ERROR_INPUT, "--%s and --%s exclude each other", a, b);
     }
+    if (values->backend == BACKEND_SCALAR && values->isa > FF_ISA_SCALAR)
+        return ff_fail(error, FF_ERROR_INPUT, "--backend scalar and --isa %s exclude each other",
+                       ff_option_table[FF_OPTION_ISA].choices[values->isa]);
     if (values->given[FF_OPTION_SIZE])
         values->given[FF_OPTION_WIDTH] = values->given[FF_OPTION_HEIGHT] = true;
     return FF_OK;
@@ -294,10 +323,12 @@ static ff_status check_required(const ff_options *values, ff_error *error)
     }
     if (values->command == FF_COMMAND_INPAINT && !values->given[FF_OPTION_MASK] && !values->given[FF_OPTION_BOX])
         return ff_fail(error, FF_ERROR_INPUT, "--mask FILE or --box X,Y,W,H is missing: what shall be painted anew?");
-    if ((values->command & FF_COMMANDS_RUN) && !values->output && !values->dump && !values->estimate)
+    if ((values->command & FF_COMMANDS_MAKE) && !values->output && !values->dump && !values->estimate)
         return ff_fail(error, FF_ERROR_INPUT, "-o/--output PATH is missing");
     if (values->output && values->dump && strcmp(values->output, values->dump) == 0)
         return ff_fail(error, FF_ERROR_INPUT, "--output and --dump name the same file");
+    if (values->output && values->preview && strcmp(values->output, values->preview) == 0)
+        return ff_fail(error, FF_ERROR_INPUT, "--output and --preview name the same file");
     return FF_OK;
 }
 
@@ -330,9 +361,15 @@ static bool looks_like_option(const char *argument, unsigned command)
 
 static ff_status take_operand(ff_options *values, const char *argument, ff_error *error)
 {
-    if (values->command & FF_COMMANDS_RUN)
+    if (!(values->command & FF_COMMANDS_FILE))
         return ff_fail(error, FF_ERROR_INPUT,
                        "\"%.80s\" belongs to no option; a text of several words needs quotes around it", argument);
+    if (values->command == FF_COMMAND_DIFF && values->operand) {
+        if (values->second_operand)
+            return ff_fail(error, FF_ERROR_INPUT, "expected two dumps, found a third: \"%.80s\"", argument);
+        values->second_operand = argument;
+        return FF_OK;
+    }
     if (values->operand)
         return ff_fail(error, FF_ERROR_INPUT, "expected one file, found \"%.80s\" and \"%.80s\"", values->operand,
                        argument);
@@ -380,8 +417,10 @@ ff_status ff_options_parse(unsigned command, int count, char *const *arguments, 
     }
     if (status != FF_OK || out->help)
         return status;
-    if (!(command & FF_COMMANDS_RUN) && !out->operand)
+    if ((command & FF_COMMANDS_FILE) && !out->operand)
         return ff_fail(error, FF_ERROR_INPUT, "a file to look at is missing");
+    if (command == FF_COMMAND_DIFF && !out->second_operand)
+        return ff_fail(error, FF_ERROR_INPUT, "a second dump, to compare \"%.80s\" with, is missing", out->operand);
     status = check_together(out, error);
     return status == FF_OK ? check_required(out, error) : status;
 }

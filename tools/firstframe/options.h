@@ -13,21 +13,35 @@ enum {
     FF_COMMAND_T2V = 8,
     FF_COMMAND_INSPECT = 16,
     FF_COMMAND_AGAIN = 32,
+    FF_COMMAND_DIFF = 64,
+    FF_COMMAND_VERIFY = 128,
+    FF_COMMAND_COMPARE = 512,
+    FF_COMMAND_BENCH = 1024,
+    FF_COMMAND_EXPLAIN = 2048,
     FF_COMMANDS_STILL = FF_COMMAND_T2I | FF_COMMAND_INPAINT,
     FF_COMMANDS_CLIP = FF_COMMAND_I2V | FF_COMMAND_T2V,
     FF_COMMANDS_RUN = FF_COMMANDS_STILL | FF_COMMANDS_CLIP,
-    FF_COMMANDS_ALL = FF_COMMANDS_RUN | FF_COMMAND_INSPECT | FF_COMMAND_AGAIN,
+    FF_COMMANDS_PAGE = FF_COMMAND_COMPARE | FF_COMMAND_EXPLAIN,  // several runs and a page about them
+    FF_COMMANDS_MAKE = FF_COMMANDS_RUN | FF_COMMANDS_PAGE,
+    FF_COMMANDS_COMPUTE = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN | FF_COMMAND_BENCH,
+    // those that take a file without an option's name
+    FF_COMMANDS_FILE = FF_COMMAND_INSPECT | FF_COMMAND_AGAIN | FF_COMMAND_DIFF | FF_COMMAND_VERIFY,
+    FF_COMMANDS_ALL = FF_COMMANDS_MAKE | FF_COMMANDS_FILE | FF_COMMAND_BENCH,
 };
 
 typedef enum ff_option_id {
-    FF_OPTION_PROMPT, FF_OPTION_NEGATIVE, FF_OPTION_IMAGE, FF_OPTION_LAST, FF_OPTION_MASK, FF_OPTION_BOX,
-    FF_OPTION_CONTEXT, FF_OPTION_STRENGTH, FF_OPTION_KEEP_FIRST,
+    FF_OPTION_PROMPT, FF_OPTION_MOTION, FF_OPTION_NEGATIVE, FF_OPTION_IMAGE, FF_OPTION_LAST, FF_OPTION_MASK,
+    FF_OPTION_BOX,
+    FF_OPTION_CONTEXT, FF_OPTION_STRENGTH, FF_OPTION_KEEP_FIRST, FF_OPTION_COLOR_MATCH, FF_OPTION_ABLATE,
     FF_OPTION_SIZE, FF_OPTION_WIDTH, FF_OPTION_HEIGHT, FF_OPTION_FIT, FF_OPTION_SECONDS, FF_OPTION_FRAMES,
     FF_OPTION_FPS,
     FF_OPTION_SEED, FF_OPTION_COUNT, FF_OPTION_STEPS, FF_OPTION_GUIDANCE, FF_OPTION_FLOW_SHIFT, FF_OPTION_SCHEDULER,
-    FF_OPTION_OUTPUT, FF_OPTION_QUALITY, FF_OPTION_LOSSLESS, FF_OPTION_NO_METADATA, FF_OPTION_JSON,
+    FF_OPTION_OUTPUT, FF_OPTION_QUALITY, FF_OPTION_LOSSLESS, FF_OPTION_NO_METADATA, FF_OPTION_SHOW, FF_OPTION_PREVIEW,
+    FF_OPTION_JSON,
     FF_OPTION_DUMP, FF_OPTION_DUMP_LEVEL, FF_OPTION_LOAD,
-    FF_OPTION_MODEL, FF_OPTION_THREADS, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_RESUME, FF_OPTION_QUIET,
+    FF_OPTION_TOLERANCE, FF_OPTION_MAP, FF_OPTION_PLOT, FF_OPTION_HEAT_MAP,
+    FF_OPTION_MODEL, FF_OPTION_DIMS, FF_OPTION_BLOCKS, FF_OPTION_DTYPE, FF_OPTION_ONLY,
+    FF_OPTION_THREADS, FF_OPTION_ISA, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_RESUME, FF_OPTION_QUIET,
     FF_OPTION_VERBOSE, FF_OPTION_HELP,
     FF_OPTIONS
 } ff_option_id;
@@ -35,6 +49,7 @@ typedef enum ff_option_id {
 typedef enum ff_option_kind {
     FF_KIND_FLAG,     // bool
     FF_KIND_TEXT,     // const char *, may be empty
+    FF_KIND_TEXTS,    // ff_texts: may be given several times
     FF_KIND_INPUT,    // const char *: path of a file whose content matters; the record holds its SHA-256
     FF_KIND_PATH,     // const char *
     FF_KIND_COUNT,    // size_t
@@ -54,6 +69,11 @@ typedef enum ff_option_group {
 // What an option changes. Both are recorded in the metadata; FRAMES must also agree before a run is resumed.
 typedef enum ff_option_effect { FF_CHANGES_NOTHING, FF_CHANGES_FILE, FF_CHANGES_FRAMES } ff_option_effect;
 
+enum { FF_MOST_TEXTS = 16 };
+typedef struct ff_texts {
+    size_t count;
+    const char *texts[FF_MOST_TEXTS];
+} ff_texts;
 typedef struct ff_seed {
     uint64_t value;
     bool random;
@@ -70,7 +90,7 @@ typedef struct ff_option {
     unsigned commands;             // which take it
     unsigned required;             // which cannot do without it
     double minimum, maximum;       // of a COUNT or NUMBER, and of the sides of a SIZE
-    const char *choices[5];        // of a CHOICE; NULL after the last
+    const char *choices[8];        // of a CHOICE; NULL after the last
     size_t offset;                 // of the value in ff_options
     const char *argument;          // what help calls the value; NULL for a flag
     const char *help;
@@ -89,24 +109,30 @@ typedef struct ff_expectation {
 // The values. What is not `given` means the model's or the library's default.
 typedef struct ff_options {
     unsigned command;                // a command's bit
-    const char *operand;             // the argument that belongs to no option (inspect, again), or NULL
+    const char *operand;             // the argument that belongs to no option (inspect, again, diff), or NULL
+    const char *second_operand;      // diff's other dump
     bool given[FF_OPTIONS];
     const ff_expectation *expected;  // NULL but for `again`
 
-    const char *prompt, *negative, *image, *last, *mask, *output, *dump, *load, *model;
+    const char *prompt, *negative, *image, *last, *mask, *output, *preview, *dump, *load, *model;
+    const char *map, *plot, *heat_map;
+    ff_texts motions, tolerances;
     ff_box box;
     ff_size size;                    // of --size, or -W and -H; 0: not given
     ff_seed seed;
     double context, strength, seconds, fps, guidance, flow_shift, quality;
-    size_t frames, count, steps, threads;
-    int fit, scheduler, dump_level, backend;
-    bool keep_first, lossless, no_metadata, estimate, resume, json, quiet, verbose, help;
+    size_t frames, count, steps, threads, blocks;
+    int fit, scheduler, dump_level, ablate, isa, backend, dims, dtype, only;
+    bool keep_first, color_match, show, lossless, no_metadata, estimate, resume, json, quiet, verbose, help;
 } ff_options;
 
 // Reads the arguments after the command's name; texts in *out point into arguments.
 // FF_ERROR_INPUT: an unknown option, a value that is not what was expected, options that exclude each other or, unless
 // there is --help, one that is missing.
 ff_status ff_options_parse(unsigned command, int count, char *const *arguments, ff_options *out, ff_error *error);
+
+// What --isa and --backend say to the library.
+void ff_options_kernels(const ff_options *options, ff_isa *isa, ff_backend *backend);
 
 // Reads one value as if it had been typed.
 ff_status ff_option_read(ff_options *values, ff_option_id id, const char *text, ff_error *error);

@@ -41,18 +41,18 @@ void ff_report_line(ff_report *report, const char *format, ...)
     fputc('\n', stream);
 }
 
-static int exit_status(ff_status status)
+static int exit_status(const ff_report *report, ff_status status)
 {
     switch (status) {
     case FF_OK:
-        return 0;
+        return report->differs;
     case FF_ERROR_INPUT:
         return 2;
     case FF_CANCELLED:
         return 130;
     case FF_ERROR_MEMORY:
     case FF_ERROR_IO:
-        return 1;
+        return report->compares ? 2 : 1;
     }
     return 1;
 }
@@ -64,7 +64,7 @@ int ff_report_finish(ff_report *report, ff_status status, const ff_error *error)
         ff_json_text(report->object, "error", error->message);
     }
     if (report->json) {
-        ff_json_whole(report->object, "exit", (uint64_t)exit_status(status));
+        ff_json_whole(report->object, "exit", (uint64_t)exit_status(report, status));
         char *text = cJSON_Print(report->object);
         if (text)
             puts(text);
@@ -78,7 +78,7 @@ int ff_report_finish(ff_report *report, ff_status status, const ff_error *error)
         fprintf(stderr, "firstframe: standard output: %s\n", strerror(errno));
         status = FF_ERROR_IO;
     }
-    return exit_status(status);
+    return exit_status(report, status);
 }
 
 // ---- pieces of the object ----

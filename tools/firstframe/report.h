@@ -9,6 +9,8 @@
 typedef struct ff_report {
     bool json, quiet, verbose;
     bool stdout_taken;      // the clip goes there: the summary goes to stderr
+    bool compares;          // diff, verify: any trouble gives the exit status 2
+    bool differs;           // ... and this 1
     cJSON *object;          // of --json; NULL if memory ran out
 } ff_report;
 
@@ -20,7 +22,7 @@ void ff_report_note(ff_report *report, const char *format, ...) __attribute__((f
 void ff_report_line(ff_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Prints the object or the error's sentence, frees what start took and gives the program's exit status:
-// 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+// 0 done, 1 failed, 2 wrong usage or input, 130 interrupted. Where dumps are compared: 0 same, 1 differs, 2 trouble.
 int ff_report_finish(ff_report *report, ff_status status, const ff_error *error);
 
 // ---- pieces of the object ----

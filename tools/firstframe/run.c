@@ -1,9 +1,12 @@
 #include "run.h"
 #include "host.h"
 #include "output.h"
+#include "pictures.h"
+#include "preview.h"
 #include "progress.h"
 #include "record.h"
 #include "resume.h"
+#include "show.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +19,7 @@ typedef struct run {
     ff_job *job;
     uint64_t seed;
     const char *path;
-    char title[32];
+    char title[64];
     cJSON *record;
     char *record_text;     // without what is only known at the end
     char *state_path;      // NULL: no state is kept
@@ -28,6 +31,9 @@ typedef struct run {
     ff_display display;
     ff_output *output;
     ff_image *still;
+    ff_image shown;        // what --show will show
+    ff_preview preview;
+    bool preview_noted;
 } run;
 
 cJSON *ff_run_record(const ff_job *job, uint64_t seed)
@@ -46,17 +52,45 @@ static bool on_progress(void *user, const ff_progress *progress)
     return ff_host_interrupted();
 }
 
+static ff_status copy_picture(const ff_image *rgb, ff_image *out, ff_error *error)
+{
+    size_t bytes = 3 * rgb->width * rgb->height;
+    *out = (ff_image){rgb->width, rgb->height, malloc(bytes)};
+    if (!out->rgb)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for a copy of a frame");
+    memcpy(out->rgb, rgb->rgb, bytes);
+    return FF_OK;
+}
+
 static ff_status on_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
     run *one = user;
-    if (one->still && index == 0) {
-        size_t bytes = 3 * rgb->width * rgb->height;
-        *one->still = (ff_image){rgb->width, rgb->height, malloc(bytes)};
-        if (!one->still->rgb)
-            return ff_fail(error, FF_ERROR_MEMORY, "no memory for the contact sheet");
-        memcpy(one->still->rgb, rgb->rgb, bytes);
+    ff_status status = FF_OK;
+    if (one->still && index == 0)
+        status = copy_picture(rgb, one->still, error);
+    if (status == FF_OK && one->job->options->show && index + 1 == one->job->plan.frames)
+        status = copy_picture(rgb, &one->shown, error);
+    if (status == FF_OK)
+        status = one->job->watch ? one->job->watch(one->job->watcher, index, rgb, error) : FF_OK;
+    return status == FF_OK && one->output ? ff_output_add(one->output, rgb, error) : status;
+}
+
+static ff_status on_tensor(void *user, const char *name, int rank, const size_t *shape, const float *data,
+                           ff_error *error)
+{
+    run *one = user;
+    ff_job *job = one->job;
+    ff_status status = FF_OK;
+    if (one->preview.path)
+        status = ff_preview_watch(&one->preview, name, data, shape, error);
+    if (one->preview.failed && !one->preview_noted) {
+        one->preview_noted = true;
+        ff_display_clear(&one->display);
+        ff_report_note(job->report, "%s; the run goes on without a preview", one->preview.trouble.message);
     }
-    return one->output ? ff_output_add(one->output, rgb, error) : FF_OK;
+    if (status == FF_OK && job->watch_tensor)
+        status = job->watch_tensor(job->watcher, name, rank, shape, data, error);
+    return status;
 }
 
 // Keeps the state of a run that takes long or is about to be interrupted. That it cannot be written ends no run.
@@ -84,7 +118,7 @@ static ff_status on_state(void *user, const void *bytes, size_t size, ff_error *
 static ff_status prepare(run *one, ff_error *error)
 {
     const ff_options *options = one->job->options;
-    bool keeps_state = one->path && strcmp(one->path, "-") != 0 && !options->dump;
+    bool keeps_state = one->path && strcmp(one->path, "-") != 0 && !options->dump && !one->job->stateless;
     one->record = ff_run_record(one->job, one->seed);
     one->record_text = one->record ? cJSON_PrintUnformatted(one->record) : NULL;
     if (keeps_state)
@@ -246,6 +280,13 @@ static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
     return status;
 }
 
+static ff_status show(const run *one, ff_error *error)
+{
+    const ff_report *report = one->job->report;
+    FILE *stream = report->stdout_taken || report->json ? stderr : stdout;
+    return ff_show_picture(stream, ff_show_recognise(), ff_host_terminal_width(stream), &one->shown, error);
+}
+
 ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several, ff_image *still, ff_error *error)
 {
     run one = {.job = job, .seed = seed, .path = path, .still = still, .begun = ff_host_seconds()};
@@ -253,17 +294,21 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
     ff_result result;
     char hash[65];
     ff_status status = prepare(&one, error);
+    if (status == FF_OK && job->options->preview)
+        status = ff_preview_open(job->model, &job->plan, job->options->preview, request.threads, &one.preview, error);
     if (status == FF_OK)
         status = open_output(&one, error);
     if (status == FF_OK) {
         if (several)
-            snprintf(one.title, sizeof one.title, "seed %llu", (unsigned long long)seed);
+            snprintf(one.title, sizeof one.title, "%.30s%sseed %llu", job->title ? job->title : "",
+                     job->title ? ", " : "", (unsigned long long)seed);
         ff_display_start(&one.display, &job->plan, several ? one.title : NULL, job->report->quiet,
                          job->report->verbose);
         request.seed = seed;
         request.user = &one;
         request.progress = on_progress;
         request.frame = on_frame;
+        request.tensor = job->watch_tensor || one.preview.path ? on_tensor : NULL;
         request.state = one.state_path ? on_state : NULL;
         request.resume_state = one.state;
         request.resume_size = one.state_size;
@@ -278,7 +323,11 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
         ff_print_hash(result.frames_sha256, hash);
         report_run(&one, &result, hash, several);
         status = check_frames(&one, hash, error);
+        if (status == FF_OK && job->options->show)
+            status = show(&one, error);
     }
+    ff_preview_close(&one.preview);
+    ff_picture_free(&one.shown);
     ff_output_abandon(one.output);
     free(one.state);
     free(one.state_path);
