@@ -10,7 +10,8 @@ from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
 TOKENIZER = pathlib.Path(__file__).parents[2] / "golden/model/tokenizer"
 TEXT_TOKENS = 512  # the pipelines pad prompts to this
-CHANNELS = 48
+CHANNELS = 16
+PROMPT_TOKENS = 50  # the longest caption has 49
 
 
 def make_vae(latents_mean=None, latents_std=None):
@@ -98,6 +99,7 @@ class PaddedText:
     """Attention processor that folds the run of equal padded text keys into one key of weight log(count).
 
     Equal to attending over all 512 within 4e-7, and much cheaper. `bias` belongs to the texts of the current batch.
+    Written out, because torch's fused attention for CPUs is slower at these sizes.
     """
 
     bias = None
@@ -105,14 +107,22 @@ class PaddedText:
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, rotary_emb=None):
         text = encoder_hidden_states
         source = hidden_states if text is None else text
-        q, k, v = attn.norm_q(attn.to_q(hidden_states)), attn.norm_k(attn.to_k(source)), attn.to_v(source)
-        q, k, v = (x.unflatten(2, (attn.heads, -1)) for x in (q, k, v))
+        q = rms_norm(attn.norm_q, attn.to_q(hidden_states))
+        k = rms_norm(attn.norm_k, attn.to_k(source))
+        q, k, v = (x.unflatten(2, (attn.heads, -1)) for x in (q, k, attn.to_v(source)))
         if rotary_emb is not None:
             q, k = rotate(q, *rotary_emb), rotate(k, *rotary_emb)
-        bias = None if text is None else PaddedText.bias.to(q.dtype)
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
+        scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(2, 3)).float()
+        if text is not None:
+            scores = scores + PaddedText.bias
+        out = torch.matmul(torch.softmax(scores, -1).bfloat16(), v).transpose(1, 2).flatten(2)
         return attn.to_out[0](out)
+
+
+def rms_norm(norm, x):
+    x = x.float()
+    return (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + norm.eps) * norm.weight).bfloat16()
 
 
 def rotate(x, cos, sin):
@@ -121,50 +131,54 @@ def rotate(x, cos, sin):
     return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2).type_as(x)
 
 
+def rotary_of_frames(transformer, frames, height, width):
+    """cos and sin for the tokens of the latent frames in the list `frames`, each at its own place in time."""
+    cos, sin = transformer.rope(torch.empty(1, 1, max(frames) + 1, height, width))
+    size = (height // 2) * (width // 2)
+    tokens = torch.cat([torch.arange(frame * size, (frame + 1) * size) for frame in frames])
+    return cos[:, tokens], sin[:, tokens]
+
+
 def embed(tokenizer, text_encoder, texts):
-    """Embeddings [B, L + 1, dim], the last row standing for all padding, and the bias that weighs it."""
-    batch = tokenizer(texts, padding=True, truncation=True, max_length=96, return_tensors="pt")
+    """Embeddings [B, PROMPT_TOKENS + 1, dim], the last row standing for all padding, and the bias that weighs it."""
+    batch = tokenizer(texts, padding=True, truncation=True, max_length=PROMPT_TOKENS, return_tensors="pt")
     ids, real = batch.input_ids, batch.attention_mask
     hidden = text_encoder(ids, attention_mask=real).last_hidden_state * real[..., None]
-    hidden = torch.cat([hidden, hidden.new_zeros(len(texts), 1, hidden.shape[2])], 1)
-    bias = torch.zeros(len(texts), 1, 1, ids.shape[1] + 1)
-    bias[:, 0, 0, :-1].masked_fill_(real == 0, -1e9)
+    hidden = F.pad(hidden, (0, 0, 0, PROMPT_TOKENS + 1 - ids.shape[1]))
+    bias = torch.full((len(texts), 1, 1, PROMPT_TOKENS + 1), -1e9)
+    bias[:, 0, 0, : ids.shape[1]].masked_fill_(real > 0, 0.0)
     bias[:, 0, 0, -1] = torch.log((TEXT_TOKENS - real.sum(1)).float())
     return hidden, bias
 
 
-def evaluate(transformer, latents, timestep, generated, text):
-    """WanTransformer3DModel.forward for training, with at most two timesteps a sample.
+def evaluate(transformer, latents, timestep, generated, text, cos, sin):
+    """WanTransformer3DModel.forward for training, with the given timestep for generated tokens and 0 for the others.
 
-    latents [B, C, F, h, w]; timestep [B]; generated [B, tokens] says which tokens have it, the others have 0 (None: all
-    have it). Modulation is kept per timestep instead of per token, which saves most of the memory traffic.
+    latents [B, C, F, h, w]; timestep [B]; generated [B, tokens], 0 or 1; cos, sin of the tokens' rotary angles. For
+    torch.compile, which joins what lies between the products.
     """
     batch, _, frames, height, width = latents.shape
-    rotary = transformer.rope(latents)
-    x = transformer.patch_embedding(latents).flatten(2).transpose(1, 2).contiguous()
-    times = timestep[:, None] if generated is None else torch.stack([timestep, torch.zeros_like(timestep)], 1)
-    temb, projection, text, _ = transformer.condition_embedder(
-        times.flatten(), text, None, timestep_seq_len=times.shape[1]
-    )
-    projection = projection.unflatten(2, (6, -1))
+    x = transformer.patch_embedding(latents).flatten(2).transpose(1, 2).float()
+    times = torch.stack([timestep, torch.zeros_like(timestep)], 1)
+    temb, projection, text, _ = transformer.condition_embedder(times.flatten(), text, None, timestep_seq_len=2)
+    projection = projection.unflatten(2, (6, -1)).float()
+    weight = generated[..., None]
 
     def per_token(vectors):
-        if generated is None:
-            return vectors[:, 0:1]
-        return torch.where(generated[..., None], vectors[:, 0:1], vectors[:, 1:2])
+        return vectors[:, 1:2] + weight * (vectors[:, 0:1] - vectors[:, 1:2])
 
-    def norm(x, *affine):
-        return F.layer_norm(x, x.shape[-1:], *affine, eps=1e-6).to(x.dtype)
+    def norm(x):
+        centred = x - x.mean(-1, keepdim=True)
+        return centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + 1e-6)
 
     for block in transformer.blocks:
-        modulation = (block.scale_shift_table.unsqueeze(0) + projection.float()).to(x.dtype)
+        modulation = block.scale_shift_table.unsqueeze(0) + projection
         shift, scale, gate, ff_shift, ff_scale, ff_gate = (per_token(modulation[:, :, i]) for i in range(6))
-        x = x + block.attn1(norm(x) * (1 + scale) + shift, None, None, rotary) * gate
-        x = x + block.attn2(norm(x, block.norm2.weight, block.norm2.bias), text, None, None)
-        x = x + block.ffn(norm(x) * (1 + ff_scale) + ff_shift) * ff_gate
-    shift, scale = (
-        per_token((transformer.scale_shift_table.unsqueeze(0) + temb.unsqueeze(2).float())[:, :, i]) for i in (0, 1)
-    )
-    x = transformer.proj_out(norm(x.float()) * (1 + scale) + shift)
+        x = x + block.attn1((norm(x) * (1 + scale) + shift).bfloat16(), None, None, (cos, sin)) * gate
+        x = x + block.attn2((norm(x) * block.norm2.weight + block.norm2.bias).bfloat16(), text, None, None)
+        x = x + block.ffn((norm(x) * (1 + ff_scale) + ff_shift).bfloat16()) * ff_gate
+    modulation = transformer.scale_shift_table.unsqueeze(0) + temb.unsqueeze(2).float()
+    shift, scale = (per_token(modulation[:, :, i]) for i in (0, 1))
+    x = transformer.proj_out((norm(x) * (1 + scale) + shift).bfloat16()).float()
     x = x.reshape(batch, frames, height // 2, width // 2, 1, 2, 2, -1).permute(0, 7, 1, 4, 2, 5, 3, 6)
     return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)

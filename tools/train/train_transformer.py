@@ -1,14 +1,17 @@
 """Trains the transformer and the text encoder on encoded latents by flow matching.
 
-    python3 train_transformer.py --latents latents-1.pt --seconds 7200 --out transformer.pt [--resume transformer.pt]
+    python3 train_transformer.py --latents 'latents-*.pt' --seconds 7200 --out transformer.pt [--resume transformer.pt]
     torchrun --nproc-per-node 2 train_transformer.py --threads 1 ...      one rank a core: faster than two threads
 
 A batch is stills (text-to-image, and boxes to inpaint) and clips (image-to-video, first-and-last-frame, text-to-video),
-told apart only by the mask, as when sampling. The rate falls over the second half of the time given. Saves the average
-of the weights every 150 steps; --resume goes on from such a file, or from an exported model folder.
+told apart only by the mask, as when sampling. At first a clip is its first latent frame and three of the others, each
+at its own place in time, which costs half; from --whole-from on it is whole. The rate falls over the second half of the
+time given. Saves the average of the weights every 200 steps; --resume goes on from such a file, or from an exported
+model folder.
 """
 
 import argparse
+import glob
 import json
 import os
 import random
@@ -19,7 +22,15 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from muon import Muon
-from networks import PaddedText, embed, evaluate, make_text_encoder, make_tokenizer, make_transformer
+from networks import (
+    PaddedText,
+    embed,
+    evaluate,
+    make_text_encoder,
+    make_tokenizer,
+    make_transformer,
+    rotary_of_frames,
+)
 
 SHIFT = 3.0
 
@@ -42,26 +53,29 @@ def draw_stills(rng, data, count):
     latents = data["stills"][picks]
     masks = torch.ones(count, 1, *latents.shape[2:])
     for mask in masks:
-        if rng.random() < 0.25:
+        if rng.random() < 0.2:
             random_box(rng, mask)
-    return latents, masks, [data["still_captions"][i][0] for i in picks], ["t2i"] * count
+    return latents, masks, [data["still_captions"][i][0] for i in picks], ["t2i"] * count, [0]
 
 
-def draw_clips(rng, data, count):
+def draw_clips(rng, data, count, part_frames=None):
     picks = [rng.randrange(len(data["clips"])) for _ in range(count)]
-    latents = data["clips"][picks]
+    frames = list(range(data["clips"].shape[2]))
+    if part_frames:
+        frames = [0] + sorted(rng.sample(frames[1:], part_frames - 1))
+    latents = data["clips"][picks][:, :, frames]
     masks, texts, kinds = torch.ones(count, 1, *latents.shape[2:]), [], []
     for mask, pick in zip(masks, picks):
         still, motion = data["clip_captions"][pick][:2]
-        kind = rng.choices(["i2v", "flf", "t2v"], [68, 8, 24])[0]
+        kind = rng.choices(["i2v", "flf", "t2v"], [76, 8, 16])[0]
         if kind != "t2v":
             mask[:, 0] = 0
         if kind == "flf":
             mask[:, -1] = 0
-        whole = kind == "t2v" or (kind == "i2v" and rng.random() < 0.4)
+        whole = kind == "t2v" or (kind == "i2v" and rng.random() < 0.25)
         texts.append(f"{still}. {motion}" if whole else motion)
         kinds.append(kind)
-    return latents, masks, texts, kinds
+    return latents, masks, texts, kinds, frames
 
 
 def load_saved(path):
@@ -80,7 +94,7 @@ class Trainer:
     def __init__(self, options):
         self.tokenizer, self.text_encoder, self.transformer = make_tokenizer(), make_text_encoder(), make_transformer()
         self.transformer.set_attn_processor(PaddedText())
-        self.data = [torch.load(path) for path in options.latents.split(",")]
+        self.data = [torch.load(path) for path in sorted(glob.glob(options.latents))]
         self.data = {key: self.join([part[key] for part in self.data]) for key in self.data[0]}
         if options.resume:
             saved = load_saved(options.resume)
@@ -91,6 +105,7 @@ class Trainer:
             self.mean, self.std = self.measure()
         for key in ("stills", "clips"):
             self.data[key] = (self.data[key].float() - self.spread(self.mean)) / self.spread(self.std)
+        self.evaluate = torch.compile(evaluate, dynamic=False)
         self.parameters = [*self.transformer.parameters(), *self.text_encoder.parameters()]
         self.average = [parameter.detach().clone() for parameter in self.parameters]
         self.running = {}
@@ -110,7 +125,7 @@ class Trainer:
         variance = sum((x - self.spread(mean)).square().mean((0, 2, 3, 4)) for x in sets) / 2
         return mean, variance.sqrt()
 
-    def learn(self, rng, latents, masks, texts, kinds):
+    def learn(self, rng, latents, masks, texts, kinds, frames):
         texts = ["" if rng.random() < 0.1 else text for text in texts]
         with torch.autocast("cpu", torch.bfloat16):
             text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, texts)
@@ -118,8 +133,9 @@ class Trainer:
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
             anchored = (1 - masks) * latents + masks * noised
-            generated = None if masks.all() else masks[:, 0, :, ::2, ::2].flatten(1) > 0
-            flow = evaluate(self.transformer, anchored, sigma * 1000, generated, text).float()
+            generated = masks[:, 0, :, ::2, ::2].flatten(1)
+            rotary = rotary_of_frames(self.transformer, frames, *latents.shape[3:])
+            flow = self.evaluate(self.transformer, anchored, sigma * 1000, generated, text, *rotary).float()
         errors = (flow - (noise - latents)).square() * masks
         (errors.sum() / (masks.sum() * latents.shape[1])).backward()
         each = errors.sum((1, 2, 3, 4)) / (masks.sum((1, 2, 3, 4)) * latents.shape[1]).clamp(min=1)
@@ -146,12 +162,13 @@ class Trainer:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--latents", required=True, help="files of encode_latents.py, separated by commas")
+    parser.add_argument("--latents", required=True, help="files of encode_latents.py, as a pattern")
     parser.add_argument("--seconds", type=float, default=7200)
     parser.add_argument("--out", default="transformer.pt")
     parser.add_argument("--resume")
     parser.add_argument("--stills-first", type=float, default=0.0, help="part of the time spent on stills alone")
-    parser.add_argument("--batch", default="24,8", help="stills and clips in a batch, over all ranks")
+    parser.add_argument("--batch", default="20,12,8", help="stills, parts of clips, whole clips; over all ranks")
+    parser.add_argument("--whole-from", type=float, default=0.55, help="part of the time after which clips are whole")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -164,7 +181,7 @@ def main():
     torch.manual_seed(options.seed * 1000 + rank)
     rng = random.Random(options.seed * 1000 + rank)
     optimiser = Muon(trainer.parameters, 0.01, 1e-3, decay=0.02)
-    stills, clips = (int(count) // ranks for count in options.batch.split(","))
+    stills, parts, clips = (int(count) // ranks for count in options.batch.split(","))
     begun, step = time.time(), 0
     while True:
         part = torch.tensor([(time.time() - begun) / options.seconds])
@@ -174,15 +191,17 @@ def main():
         if part >= 1:
             break
         trainer.learn(rng, *draw_stills(rng, trainer.data, stills))
-        if part >= options.stills_first:
+        if part >= options.whole_from:
             trainer.learn(rng, *draw_clips(rng, trainer.data, clips))
+        elif part >= options.stills_first:
+            trainer.learn(rng, *draw_clips(rng, trainer.data, parts, 4))
         step += 1
         optimiser.step(min(1, step / 50) * min(1, (1 - part) / 0.5 + 0.02))
         trainer.follow(step)
         if rank == 0 and step % 25 == 0:
             losses = " ".join(f"{kind} {loss:.3f}" for kind, loss in trainer.running.items())
             print(f"{step} {time.time() - begun:.0f}s {losses}", flush=True)
-        if rank == 0 and step % 150 == 0:
+        if rank == 0 and step % 200 == 0:
             trainer.save(options.out)
     if rank == 0:
         trainer.save(options.out)

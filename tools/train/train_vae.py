@@ -1,19 +1,23 @@
 """Trains the VAE on rendered clips.
 
-    python3 train_vae.py --seconds 3600 --out vae.safetensors [--resume vae.safetensors] [--decoder-only]
+    torchrun --nproc-per-node 2 train_vae.py --threads 1 --seconds 3600 --out vae.safetensors \
+        [--resume vae.safetensors] [--decoder-only]
 
-With --decoder-only the encoder stays as it is, so that latents already encoded, and a transformer trained on them,
+Noise of a random strength is added to the latents, up to --noise times each channel's own spread: what the transformer
+gets slightly wrong then still decodes to a clean picture. With --decoder-only the encoder stays as it is, so that latents already encoded, and a transformer trained on them,
 stay valid. Clips as long as those that will be decoded (25 frames) are a must: from the third latent frame on the
 decoder's caches take another path, and errors run on from there. Saves the average of the weights every three minutes.
 """
 
 import argparse
 import math
+import os
 import random
 import time
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
 from muon import Muon
@@ -42,6 +46,20 @@ def loss_of(output, target, latents):
     return error.abs().mean() + 0.5 * edges + 0.5 * error.square().mean() + 3e-4 * latents.float().square().mean()
 
 
+class Noise:
+    """Seven times in ten of any strength up to the most, else a little; in units of each channel's own spread."""
+
+    def __init__(self, most):
+        self.most, self.spread = most, None
+
+    def add(self, rng, latents):
+        with torch.no_grad():
+            spread = latents.float().std((0, 2, 3, 4), keepdim=True).clamp(0.3, 3)
+            self.spread = spread if self.spread is None else self.spread.lerp(spread, 0.02)
+        strength = rng.random() * self.most if rng.random() < 0.7 else 0.05
+        return latents + strength * self.spread * torch.randn_like(latents)
+
+
 def judge(vae, clips):
     """PSNR over all frames, and of frames 0, 8, 16 and 24."""
     with torch.no_grad():
@@ -57,13 +75,17 @@ def main():
     parser.add_argument("--out", default="vae.safetensors")
     parser.add_argument("--resume")
     parser.add_argument("--decoder-only", action="store_true")
+    parser.add_argument("--noise", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if "RANK" in os.environ:
+        dist.init_process_group("gloo")
+    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     fast_single_frames()
-    rng, unseen = random.Random(options.seed), random.Random(999)
+    rng, shapes, unseen = random.Random(options.seed + rank), random.Random(options.seed), random.Random(999)
     vae = make_vae().train()
     if options.resume:
         vae.load_state_dict({name: value.float() for name, value in load_file(options.resume).items()})
@@ -76,6 +98,8 @@ def main():
     optimiser = Muon(learnt.values(), 0.01, 1e-3)
     average = {name: parameter.detach().clone() for name, parameter in learnt.items()}
     clips = pixels([render(sample_scene(unseen), FRAMES, SIZE) for _ in range(6)])
+    noise = Noise(options.noise)
+    torch.manual_seed(options.seed * 1000 + rank)
 
     def save():
         current = {name: parameter.detach().clone() for name, parameter in learnt.items()}
@@ -89,13 +113,18 @@ def main():
 
     begun = saved = time.time()
     step = 0
-    while (part := (time.time() - begun) / options.seconds) < 1:
-        frames, count, side, _ = rng.choices(SHAPES, [shape[3] for shape in SHAPES])[0]
+    while True:
+        part = torch.tensor([(time.time() - begun) / options.seconds])
+        if ranks > 1:
+            dist.broadcast(part, 0)
+        part = part.item()
+        if part >= 1:
+            break
+        frames, count, side, _ = shapes.choices(SHAPES, [shape[3] for shape in SHAPES])[0]
         video = pixels([random_crop(rng, frames, side) for _ in range(count)])
         with torch.autocast("cpu", torch.bfloat16):
             latents = vae.encode(video).latent_dist.mode()
-            # noise keeps the latents smooth for the transformer
-            output = vae.decode(latents + 0.1 * torch.randn_like(latents)).sample
+            output = vae.decode(noise.add(rng, latents)).sample
         loss_of(output, video, latents).backward()
         step += 1
         optimiser.step(min(1, step / 30) * min(1, (1 - part) / 0.6 + 0.01))
@@ -103,10 +132,11 @@ def main():
             keep = min(0.995, step / (step + 20))
             for name, parameter in learnt.items():
                 average[name].mul_(keep).add_(parameter, alpha=1 - keep)
-        if time.time() - saved > 180:
+        if rank == 0 and time.time() - saved > 180:
             saved = time.time()
             save()
-    save()
+    if rank == 0:
+        save()
 
 
 if __name__ == "__main__":
