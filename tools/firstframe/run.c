@@ -26,6 +26,7 @@ typedef struct run {
     uint8_t *state;        // to go on from
     size_t state_size;
     bool state_kept, state_failed;
+    bool stopping;        // interrupted, and seen so by on_state
     size_t steps;          // since this run began
     double begun;
     ff_display display;
@@ -49,7 +50,10 @@ static bool on_progress(void *user, const ff_progress *progress)
 {
     run *one = user;
     ff_display_show(&one->display, progress);
-    return ff_host_interrupted();
+    // an interruption that came after the step's state was passed over waits for the next one, or none would be kept
+    bool between = progress->stage == FF_STAGE_DENOISE && one->state_path && one->steps > 0 && !one->stopping &&
+                   !one->state_kept && !one->state_failed && progress->done < progress->total;
+    return !between && ff_host_interrupted();
 }
 
 static ff_status copy_picture(const ff_image *rgb, ff_image *out, ff_error *error)
@@ -101,7 +105,8 @@ static ff_status on_state(void *user, const void *bytes, size_t size, ff_error *
     (void)error;
     one->steps++;
     double expected = (ff_host_seconds() - one->begun) * (double)one->job->plan.steps / (double)one->steps;
-    if (one->state_failed || (expected < LONG_RUN_SECONDS && !ff_host_interrupted()))
+    one->stopping = ff_host_interrupted();
+    if (one->state_failed || (expected < LONG_RUN_SECONDS && !one->stopping))
         return FF_OK;
     if (ff_state_write(one->state_path, one->record_text, bytes, size, &trouble) == FF_OK) {
         one->state_kept = true;
