@@ -2,8 +2,8 @@
 
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
-Scenes are decided by the seed; their number by the time. Clips in which a head turns are kept always, others six times
-in ten, because a turn is the hardest motion.
+Scenes are decided by the seed; their number by the time. Clips in which a head turns or a smile comes or goes are kept
+always, others six times in ten, because these are the hardest motions.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from scenes import render, sample_scene
 from train_vae import FRAMES, SIZE, pixels
 
 
-def turns(scene):
-    return scene["appearance"]["kind"] == "portrait" and scene["motion"]["yaw"][0] != scene["motion"]["yaw"][1]
+def face_moves(scene):
+    return any(scene["motion"].get(key, (0, 0))[0] != scene["motion"].get(key, (0, 0))[1] for key in ("yaw", "smile"))
 
 
 def sample_clip(rng):
     while True:
         scene = sample_scene(rng)
-        if turns(scene) or rng.random() < 0.6:
+        if face_moves(scene) or rng.random() < 0.6:
             return scene
 
 

@@ -22,6 +22,9 @@ TOP = {
     "red": (182, 44, 48),
     "green": (52, 112, 78),
     "mustard": (208, 160, 50),
+    "pink": (226, 130, 160),
+    "purple": (112, 66, 140),
+    "grey": (136, 140, 146),
     "black": (40, 40, 46),
 }
 LIGHT = {  # background top, background bottom, key colour, key side
@@ -32,6 +35,63 @@ LIGHT = {  # background top, background bottom, key colour, key side
     "pink sunset light": ((246, 170, 160), (176, 100, 140), (255, 204, 190), -0.3),
 }
 STYLES = ["soft illustration", "flat illustration", "pencil sketch"]
+
+
+
+
+def turn(r, a, yaw0, pr, po):
+    """A head turn: "subtle" and "slightly" go half the way, without "slowly" it is over in half the time."""
+    slightly, pace = r.random() < 0.3, r.choice([1.0, 1.0, 2.0])
+    if a["gaze"] != "camera" and r.random() < 0.7:
+        end = 0.0
+        words = "subtle head turn toward the camera"
+        if not slightly or r.random() < 0.5:
+            how = "slightly " if slightly else "slowly " if pace == 1 else ""
+            words = f"{pr} {how}turns {po} head toward the camera"
+    else:
+        side = r.choice(["left", "right"]) if a["gaze"] == "camera" else {"left": "right", "right": "left"}[a["gaze"]]
+        end = -0.8 if side == "left" else 0.8
+        how = "slightly " if slightly else "slowly " if pace == 1 else ""
+        words = f"{pr} {how}turns {po} head to the {side}"
+    return dict(yaw=(yaw0, yaw0 + (end - yaw0) * (0.45 if slightly else 1.0)), pace=1.0 if slightly else pace), words
+
+
+def smile(r, a, yaw0, pr, po):
+    if a["smile0"]:
+        return dict(smile=(1, 0)), f"{po} smile fades"
+    if r.random() < 0.3:
+        return dict(smile=(0, 0.5)), f"{pr} gives a subtle smile"
+    return dict(smile=(0, 1)), r.choice([f"{pr} smiles", f"{pr} starts to smile"])
+
+
+def breeze(r, a, yaw0, pr, po):
+    if r.random() < 0.25:
+        return dict(wind=2.2), "strong wind moves hair"
+    return dict(wind=1.0), "gentle breeze moves hair"
+
+
+def camera(r, a, yaw0, pr, po):
+    return r.choices(
+        [
+            (dict(zoom=(1.0, 1.3)), "slow push-in camera"),
+            (dict(zoom=(1.0, 1.6)), "fast push-in camera"),
+            (dict(zoom=(1.25, 1.0)), "slow pull-out camera"),
+            (dict(pan=-1.0), "slow pan to the left"),
+            (dict(pan=1.0), "slow pan to the right"),
+        ],
+        [9, 3, 5, 2, 2],
+    )[0]
+
+
+def lighting(r, a, yaw0, pr, po):
+    return (dict(light=1.0), "gentle lighting shift") if r.random() < 0.75 else (dict(light=2.0), "strong lighting shift")
+
+
+def blink(r, a, yaw0, pr, po):
+    return dict(blink=r.uniform(0.25, 0.7)), f"{pr} blinks"
+
+
+MOTIONS = dict(turn=turn, smile=smile, breeze=breeze, camera=camera, light=lighting, blink=blink)
 
 
 def sample_portrait(r):
@@ -63,46 +123,12 @@ def sample_portrait(r):
     yaw0 = {"left": -r.uniform(0.5, 0.95), "right": r.uniform(0.5, 0.95), "camera": r.uniform(-0.08, 0.08)}[a["gaze"]]
     pr = "She" if woman else "He"
     po = "her" if woman else "his"
-    kinds = r.sample(["turn", "smile", "breeze", "camera", "light", "blink"], r.choice([1, 1, 2, 2]))
-    if r.random() < 0.06:
-        kinds = []
-    m = dict(yaw=(yaw0, yaw0), smile=(a["smile0"], a["smile0"]), wind=0.0, zoom=(1.0, 1.0), light=0.0, blink=None)
-    s = []
-    if "turn" in kinds:
-        if a["gaze"] != "camera" and r.random() < 0.7:
-            y1, ph = 0.0, r.choice(
-                [f"{pr} slowly turns {po} head toward the camera", f"subtle head turn toward the camera"]
-            )
-        else:
-            d = r.choice(["left", "right"]) if a["gaze"] == "camera" else ("right" if a["gaze"] == "left" else "left")
-            y1, ph = (-0.8 if d == "left" else 0.8), f"{pr} slowly turns {po} head to the {d}"
-        m["yaw"] = (yaw0, y1)
-        s.append(ph)
-    if "smile" in kinds:
-        if a["smile0"]:
-            m["smile"] = (1, 0)
-            s.append(f"{po} smile fades")
-        else:
-            m["smile"] = (0, 1)
-            s.append(r.choice([f"{pr} gives a subtle smile", f"{pr} smiles"]))
-    if "breeze" in kinds:
-        m["wind"] = 1.0
-        s.append("gentle breeze moves hair")
-    if "camera" in kinds:
-        if r.random() < 0.65:
-            m["zoom"] = (1.0, 1.3)
-            s.append("slow push-in camera")
-        else:
-            m["zoom"] = (1.25, 1.0)
-            s.append("slow pull-out camera")
-    if "light" in kinds:
-        m["light"] = 1.0
-        s.append("gentle lighting shift")
-    if "blink" in kinds:
-        m["blink"] = r.uniform(0.25, 0.7)
-        s.append(f"{pr} blinks")
-    if not s:
-        s = ["holds still"]
+    still = dict(
+        yaw=(yaw0, yaw0), smile=(a["smile0"], a["smile0"]), wind=0.0, zoom=(1.0, 1.0), light=0.0, blink=None, pan=0.0, pace=1.0
+    )
+    kinds = [] if r.random() < 0.06 else r.sample(list(MOTIONS), r.choice([1, 1, 2, 2]))
+    moves = [MOTIONS[kind](r, a, yaw0, pr, po) for kind in kinds] or [({}, "holds still")]
+    m = still | {name: value for change, _ in moves for name, value in change.items()}
     gz = {"left": "looking left", "right": "looking right", "camera": "looking at the camera"}[a["gaze"]]
     if a["gaze"] != "camera" and r.random() < 0.4:
         gz = "looking slightly off-camera"
@@ -121,7 +147,7 @@ def sample_portrait(r):
     if a["smile0"]:
         opt.append("smiling")
     c = ", ".join([c] + opt + [a["light"], gz, a["style"]])
-    return dict(appearance=a, motion=m, still=c, move=", ".join(s), seed=r.random() * 1000)
+    return dict(appearance=a, motion=m, still=c, move=", ".join(words for _, words in moves), seed=r.random() * 1000)
 
 
 def draw_portrait(c, S, t, T):
@@ -133,7 +159,8 @@ def draw_portrait(c, S, t, T):
     sk = a["style"] == "pencil sketch"
     flat = a["style"] == "flat illustration"
     soft = not sk and not flat
-    yaw = m["yaw"][0] + (m["yaw"][1] - m["yaw"][0]) * u
+    turned = ease(min(1.0, m["pace"] * t / max(1, T - 1))) if T > 1 else 0.0
+    yaw = m["yaw"][0] + (m["yaw"][1] - m["yaw"][0]) * turned
     smile = m["smile"][0] + (m["smile"][1] - m["smile"][0]) * u
     zoom = m["zoom"][0] + (m["zoom"][1] - m["zoom"][0]) * u
     ls = m["light"] * math.sin(u * math.pi / 2)
@@ -175,7 +202,7 @@ def draw_portrait(c, S, t, T):
     c.save()
     c.translate(0.5, 0.47)
     c.scale(zoom * a["scale"], zoom * a["scale"])
-    c.translate(-0.5 + a["cx"], -0.47 + a["cy"])
+    c.translate(-0.5 + a["cx"] - 0.16 * m["pan"] * u, -0.47 + a["cy"])
     hair, skin, top = lit(HAIR[a["hair"]]), lit(SKIN[a["skin"]]), lit(TOP[a["top"]])
     hd, hl = mix(hair, (0, 0, 0), 0.28), mix(hair, (255, 255, 255), 0.22)
     sd = mix(skin, (120, 40, 30), 0.22)
