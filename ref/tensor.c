@@ -1,5 +1,7 @@
 #include "tensor.h"
 
+#include "memory.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,11 +127,56 @@ typedef struct arena_block {
     size_t bytes;
 } arena_block;
 
+// Blocks [0, count) are taken. After them come spare ones: large, returned, and kept for a take of the same size, since
+// the system clears what it hands out anew. They go as soon as a large block of another size is wanted.
 struct ff_arena {
     arena_block *blocks;
-    size_t count, capacity;
+    size_t count, spare, capacity;
     size_t held, peak;
 };
+
+#define LEAST_SPARE ((size_t)8 << 20)
+
+static void drop_spare(ff_arena *arena)
+{
+    while (arena->spare)
+        free(arena->blocks[arena->count + --arena->spare].data);
+}
+
+// Moves a spare block of this size to where the next taken one belongs.
+static bool find_spare(ff_arena *arena, size_t bytes)
+{
+    arena_block *spare = arena->blocks + arena->count;
+    for (size_t i = 0; i < arena->spare; i++)
+        if (spare[i].bytes == bytes) {
+            arena_block found = spare[i];
+            spare[i] = spare[0];
+            spare[0] = found;
+            arena->spare--;
+            return true;
+        }
+    return false;
+}
+
+static bool add_block(ff_arena *arena, size_t bytes)
+{
+    if (bytes >= LEAST_SPARE)
+        drop_spare(arena);
+    if (arena->count + arena->spare == arena->capacity) {
+        size_t capacity = arena->capacity ? arena->capacity * 2 : 32;
+        arena_block *blocks = realloc(arena->blocks, capacity * sizeof *blocks);
+        if (!blocks)
+            return false;
+        arena->blocks = blocks;
+        arena->capacity = capacity;
+    }
+    void *data = ff_take_memory(bytes);
+    if (!data)
+        return false;
+    arena->blocks[arena->count + arena->spare] = arena->blocks[arena->count];
+    arena->blocks[arena->count] = (arena_block){data, bytes};
+    return true;
+}
 
 ff_arena *ff_arena_create(void)
 {
@@ -141,6 +188,7 @@ void ff_arena_destroy(ff_arena *arena)
     if (!arena)
         return;
     ff_arena_return(arena, (ff_arena_mark){0});
+    drop_spare(arena);
     free(arena->blocks);
     free(arena);
 }
@@ -153,22 +201,12 @@ void *ff_arena_take(ff_arena *arena, size_t count, size_t element_size)
     bytes &= ~(size_t)63;
     if (bytes == 0)
         bytes = 64;
-    if (arena->count == arena->capacity) {
-        size_t capacity = arena->capacity ? arena->capacity * 2 : 32;
-        arena_block *blocks = realloc(arena->blocks, capacity * sizeof *blocks);
-        if (!blocks)
-            return NULL;
-        arena->blocks = blocks;
-        arena->capacity = capacity;
-    }
-    void *data = aligned_alloc(64, bytes);
-    if (!data)
+    if (!find_spare(arena, bytes) && !add_block(arena, bytes))
         return NULL;
-    arena->blocks[arena->count++] = (arena_block){data, bytes};
     arena->held += bytes;
     if (arena->held > arena->peak)
         arena->peak = arena->held;
-    return data;
+    return arena->blocks[arena->count++].data;
 }
 
 float *ff_arena_floats(ff_arena *arena, size_t count)
@@ -186,7 +224,12 @@ void ff_arena_return(ff_arena *arena, ff_arena_mark mark)
     while (arena->count > mark.count) {
         arena_block *block = &arena->blocks[--arena->count];
         arena->held -= block->bytes;
-        free(block->data);
+        if (block->bytes >= LEAST_SPARE) {
+            arena->spare++;
+        } else {
+            free(block->data);
+            *block = arena->blocks[arena->count + arena->spare];
+        }
     }
 }
 

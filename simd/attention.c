@@ -12,6 +12,7 @@
 #define QUERY_PANELS ((size_t)4)             // in a block of queries
 #define GROUP_FLOATS ((size_t)4 << 20)       // heads are packed in groups of at most this many floats, or alone
 #define ALONE 1e6
+#define VALUES_AHEAD 16                      // rows of values lie too far apart for the processor to foresee them
 
 // One head's share of the work, and a block of its queries.
 //   scores: row panels [panel][PANEL_DEPTH of keys], where the product with the values reads them
@@ -117,8 +118,10 @@ static void pack_values(const void *source, size_t column, size_t count, size_t 
 {
     const block *b = source;
     const float *v = b->p->v + b->head * b->p->head_dim + column;
-    for (size_t key = 0; key < b->p->keys; key++)
+    for (size_t key = 0; key < b->p->keys; key++) {
+        __builtin_prefetch(v + (key + VALUES_AHEAD) * b->p->v_stride);
         vec_store(to + key * pitch, vec_load_some(v + key * b->p->v_stride, count));
+    }
 }
 
 static void finish_out(const void *source, size_t row, size_t count, size_t column, size_t width, float *tile)
@@ -149,8 +152,9 @@ static ff_product product_with_values(const block *b)
 
 static void multiply(const ff_product *product, size_t rows, size_t height, const float *packed, float *workspace)
 {
-    for (size_t first = 0; first < product->columns; first += BLOCK_COLUMNS)
-        ff_product_block(product, 0, rows, height, first, smaller(BLOCK_COLUMNS, product->columns - first),
+    size_t strip = ff_product_strip(product->columns);
+    for (size_t first = 0; first < product->columns; first += strip)
+        ff_product_block(product, 0, rows, height, first, smaller(strip, product->columns - first),
                          packed + first * product->depth, workspace);
 }
 

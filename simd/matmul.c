@@ -46,6 +46,13 @@ static const float *fetch_rows(const void *source, size_t row, size_t count, siz
     return room;
 }
 
+static void expect_rows(const void *source, size_t row, size_t count, size_t k, size_t n)
+{
+    const ff_matmul *p = source;
+    for (size_t r = 0; r < count; r++)
+        expect_run(p->a + (row + r) * p->a_stride + k, n * sizeof(float));
+}
+
 static const char *weight_row(const ff_matmul *p, size_t row)
 {
     return (const char *)p->b + row * p->depth * ff_dtype_size(p->b_dtype);
@@ -100,7 +107,7 @@ static ff_status matmul(const ff_matmul *p)
         return ff_product_run(&(ff_product){.rows = p->columns, .columns = p->rows, .depth = p->depth, .source = p, .scratch = p->scratch,
                                             .fetch = fetch_weight, .pack = pack_rows, .finish = finish_transposed});
     return ff_product_run(&(ff_product){.rows = p->rows, .columns = p->columns, .depth = p->depth, .source = p, .scratch = p->scratch,
-                                        .fetch = fetch_rows, .pack = pack_weight, .finish = finish_tile});
+                                        .fetch = fetch_rows, .expect = expect_rows, .pack = pack_weight, .finish = finish_tile});
 }
 
 void FF_SIMD_NAME(ff_simd_matmul_)(ff_kernels *table)

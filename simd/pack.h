@@ -22,6 +22,13 @@ static inline vec load_weight_some(const void *data, ff_dtype dtype, size_t i, s
     return dtype == FF_BF16 ? vec_widen_bf16(halves) : vec_widen_f16(halves);
 }
 
+// Brings `bytes` bytes into the second cache.
+static inline void expect_run(const void *data, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)data + i, 0, 2);
+}
+
 // Elements [first, first + count) of a weight, one after the other.
 static inline void pack_run(const void *data, ff_dtype dtype, size_t first, size_t count, float *to)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 // Columns are packed in groups of at most this many floats, where they fit.
-#define GROUP_FLOATS ((size_t)4 << 20)
+#define GROUP_FLOATS ((size_t)8 << 20)
 #define ALONE 1e6  // multiply-adds that one thread does faster than several agree to share
 
 bool ff_product_packed(size_t columns, size_t depth, size_t *floats)
@@ -33,29 +33,55 @@ void ff_product_pack(const ff_product *product, size_t first, size_t count, size
                   packed + panel * product->depth + (column - panel));
 }
 
+// Of `columns` packed columns, the panel that begins at `column`, from k on.
+static const float *column_panel(const float *packed, size_t depth, size_t columns, size_t column, size_t k)
+{
+    return packed + column * depth + k * (columns - column > VEC ? TILE_COLUMNS : VEC);
+}
+
+// While tile `at` of `tiles` is worked on, its share of the rows is brought near from k on.
+static void expect_rows(const ff_product *product, size_t row, size_t count, size_t k, size_t at, size_t tiles)
+{
+    size_t first = count * at / tiles, end = count * (at + 1) / tiles;
+    if (product->expect && k < product->depth && first < end)
+        product->expect(product->source, row + first, end - first, k, smaller(PANEL_DEPTH, product->depth - k));
+}
+
 void ff_product_block(const ff_product *product, size_t row, size_t count, size_t height, size_t first, size_t columns,
                       const float *packed, float *workspace)
 {
-    size_t depth = product->depth, k = 0;
+    size_t depth = product->depth, k = 0, heights = divide_up(count, height);
+    size_t tiles = heights * divide_up(columns, TILE_COLUMNS);
     do {
-        size_t length = smaller(PANEL_DEPTH, depth - k);
+        size_t length = smaller(PANEL_DEPTH, depth - k), at = 0;
         bool last = k + length == depth;
-        float *tile = workspace + PANEL_FLOATS;
-        for (size_t r = 0; r < count; r += height) {
-            size_t rows = smaller(height, count - r);
-            const float *panel = product->fetch(product->source, row + r, rows, k, length, workspace);
-            for (size_t column = 0; column < columns; column += TILE_COLUMNS) {
-                size_t width = smaller(TILE_COLUMNS, columns - column), vectors = width > VEC ? 2 : 1;
-                ff_tile_multiply(rows, vectors, length, panel, packed + column * depth + k * vectors * VEC, k == 0,
-                                 tile);
+        const float *panels[BLOCK_PANELS];
+        for (size_t i = 0; i < heights; i++)
+            panels[i] = product->fetch(product->source, row + i * height, smaller(height, count - i * height), k,
+                                       length, workspace + i * PANEL_FLOATS);
+        for (size_t column = 0; column < columns; column += TILE_COLUMNS) {
+            size_t width = smaller(TILE_COLUMNS, columns - column), vectors = width > VEC ? 2 : 1;
+            const float *panel = column_panel(packed, depth, columns, column, k);
+            const float *next = column + TILE_COLUMNS < columns
+                                    ? column_panel(packed, depth, columns, column + TILE_COLUMNS, k)
+                                    : column_panel(packed, depth, columns, 0, last ? 0 : k + length);
+            for (size_t i = 0; i < heights; i++, at++) {
+                size_t rows = smaller(height, count - i * height);
+                float *tile = workspace + BLOCK_PANELS * PANEL_FLOATS + (length < depth ? at : 0) * TILE_FLOATS;
+                expect_rows(product, row, count, k + length, at, tiles);
+                ff_tile_multiply(rows, vectors, length, panels[i], panel, k == 0, tile, next + i * length * TILE_AHEAD);
                 if (last)
-                    product->finish(product->source, row + r, rows, first + column, width, tile);
-                if (length < depth)
-                    tile += TILE_FLOATS;
+                    product->finish(product->source, row + i * height, rows, first + column, width, tile);
             }
         }
         k += length;
     } while (k < depth);
+}
+
+size_t ff_product_strip(size_t columns)
+{
+    size_t strips = divide_up(columns, BLOCK_COLUMNS);
+    return divide_up(divide_up(columns, strips), TILE_COLUMNS) * TILE_COLUMNS;
 }
 
 // How a product is cut: `groups` of columns are packed one after the other; each is cut into `strips` of columns by
@@ -75,8 +101,8 @@ static cut cut_product(const ff_product *p, size_t threads)
     c.panels = divide_up(p->rows, c.height);
     size_t most = GROUP_FLOATS / (p->depth ? p->depth : 1) / TILE_COLUMNS * TILE_COLUMNS;
     c.group_columns = smaller(p->columns, most > TILE_COLUMNS * 2 ? most : TILE_COLUMNS * 2);
-    size_t strips = divide_up(c.group_columns, BLOCK_COLUMNS);
-    c.strip_columns = divide_up(divide_up(c.group_columns, strips), TILE_COLUMNS) * TILE_COLUMNS;
+    c.strip_columns = ff_product_strip(c.group_columns);
+    size_t strips = divide_up(c.group_columns, c.strip_columns);
     c.chunks = divide_up(c.panels, BLOCK_PANELS);
     while (strips * c.chunks % threads != 0 && c.chunks < c.panels)
         c.chunks++;

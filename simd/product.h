@@ -4,14 +4,15 @@
 
 #include "tile.h"
 
-// Columns that a thread works on at once, so that PANEL_DEPTH of them stay in its L2.
-#define BLOCK_COLUMNS ((size_t)512)
-// Row panels that it works on at once. Their unfinished tiles stay in L2 too.
-#define BLOCK_PANELS ((size_t)8)
+// Row panels that a thread works on at once: they stay in its L2 while columns pass by, PANEL_DEPTH of one column panel
+// after the other.
+#define BLOCK_PANELS TILES_AHEAD
+// Columns that pass by before the row panels go PANEL_DEPTH further. The unfinished tiles stay in L2 too.
+#define BLOCK_COLUMNS ((size_t)1408)
 #define BLOCK_TILES (BLOCK_PANELS * (BLOCK_COLUMNS / TILE_COLUMNS))
 
-// What one thread needs: a row panel and unfinished tiles.
-#define WORKSPACE_FLOATS (PANEL_FLOATS + BLOCK_TILES * TILE_FLOATS)
+// What one thread needs: row panels and unfinished tiles.
+#define WORKSPACE_FLOATS (BLOCK_PANELS * PANEL_FLOATS + BLOCK_TILES * TILE_FLOATS)
 
 typedef struct ff_product {
     size_t rows, columns, depth;
@@ -20,6 +21,8 @@ typedef struct ff_product {
 
     // Elements [k, k + n) of rows [row, row + count) as a row panel, in `room` or where the source has it.
     const float *(*fetch)(const void *source, size_t row, size_t count, size_t k, size_t n, float *room);
+    // May be NULL: rows that fetch will read before long, to be brought near meanwhile.
+    void (*expect)(const void *source, size_t row, size_t count, size_t k, size_t n);
     // Columns [column, column + count), at most VEC, over the whole depth: to[k * pitch + i]; zeros from `count` to VEC.
     void (*pack)(const void *source, size_t column, size_t count, size_t pitch, float *to);
     // Takes the finished sums of rows [row, row + count) and columns [column, column + width).
@@ -29,6 +32,10 @@ typedef struct ff_product {
 // Floats that `columns` packed columns take; false if that is too many.
 #define ff_product_packed FF_SIMD_NAME(ff_product_packed_)
 bool ff_product_packed(size_t columns, size_t depth, size_t *floats);
+
+// Into how many columns a block's share of `columns` is cut: at most BLOCK_COLUMNS, all strips about the same.
+#define ff_product_strip FF_SIMD_NAME(ff_product_strip_)
+size_t ff_product_strip(size_t columns);
 
 // Packs the panel of VEC columns that begins at `column` of columns [first, first + count).   packed: all of them
 #define ff_product_pack FF_SIMD_NAME(ff_product_pack_)

@@ -2,7 +2,8 @@
 #include "tile.h"
 
 static inline __attribute__((always_inline)) void multiply(size_t rows, size_t vectors, size_t depth, const float *row,
-                                                           const float *column, bool fresh, float *tile)
+                                                           const float *column, bool fresh, float *tile,
+                                                           const float *ahead)
 {
     vec sum[TILE_ROWS][2];
 #pragma GCC unroll 16
@@ -13,6 +14,7 @@ static inline __attribute__((always_inline)) void multiply(size_t rows, size_t v
 #pragma GCC unroll 1
     for (size_t k = 0; k < depth; k++) {
         vec columns[2];
+        __builtin_prefetch(ahead + k * TILE_AHEAD, 0, 2);
 #pragma GCC unroll 2
         for (size_t v = 0; v < vectors; v++)
             columns[v] = vec_load(column + (k * vectors + v) * VEC);
@@ -34,13 +36,13 @@ static inline __attribute__((always_inline)) void multiply(size_t rows, size_t v
 #define HEIGHT(rows)                                                                                              \
     case rows:                                                                                                    \
         if (vectors == 2)                                                                                         \
-            multiply(rows, 2, depth, row, column, fresh, tile);                                                   \
+            multiply(rows, 2, depth, row, column, fresh, tile, ahead);                                             \
         else                                                                                                      \
-            multiply(rows, 1, depth, row, column, fresh, tile);                                                   \
+            multiply(rows, 1, depth, row, column, fresh, tile, ahead);                                             \
         break;
 
 void ff_tile_multiply(size_t rows, size_t vectors, size_t depth, const float *row, const float *column, bool fresh,
-                      float *tile)
+                      float *tile, const float *ahead)
 {
     switch (rows) {
         HEIGHT(1)

@@ -23,11 +23,15 @@
 #define PANEL_STRIDE ((size_t)784)  // not a power of two, so that the rows of a panel do not compete for places in L1
 #define PANEL_FLOATS (TILE_ROWS * PANEL_STRIDE)
 
+#define TILES_AHEAD ((size_t)4)  // so many tiles bring a whole column panel near
+#define TILE_AHEAD (TILE_COLUMNS / TILES_AHEAD)
+
 // tile[r, c] = fma(row[r, k], column[k, c], tile[r, c]) for k ascending; from +0 if `fresh`.
 //   rows: 1 to TILE_ROWS   vectors: 1 or 2, the width of the column panel
+//   ahead: memory wanted soon, brought into L2 meanwhile, TILE_AHEAD floats for each k; it need not exist
 #define ff_tile_multiply FF_SIMD_NAME(ff_tile_multiply_)
 void ff_tile_multiply(size_t rows, size_t vectors, size_t depth, const float *row, const float *column, bool fresh,
-                      float *tile);
+                      float *tile, const float *ahead);
 
 static inline size_t smaller(size_t a, size_t b)
 {

@@ -1,6 +1,8 @@
 // Chooses among the builds of the scalar kernels; memory for packing.
 #include "kernels.h"
 
+#include "../memory.h"
+
 #include <stdlib.h>
 
 const ff_kernels *ff_kernels_scalar_libm(void);
@@ -34,9 +36,7 @@ void *ff_scratch_take(ff_scratch *scratch, size_t bytes)
     if (scratch->size >= bytes)
         return scratch->memory;
     ff_scratch_free(scratch);
-    if (bytes > SIZE_MAX - 63)
-        return NULL;
-    scratch->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    scratch->memory = ff_take_memory(bytes);
     scratch->size = scratch->memory ? bytes : 0;
     return scratch->memory;
 }
