@@ -151,7 +151,7 @@ typedef struct ff_plan {
 typedef struct ff_result {
     uint8_t frames_sha256[32];     // over the RGB bytes of all frames in order
     double seconds_text, seconds_encode, seconds_denoise, seconds_decode;
-    size_t peak_memory_bytes;      // scratch memory at its peak
+    size_t peak_memory_bytes;      // scratch memory at its peak, with what the kernels pack into
 } ff_result;
 
 typedef struct ff_model ff_model;

@@ -147,7 +147,18 @@ double ff_seconds(void)
 size_t ff_peak_memory(void)
 {
     struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+    char line[128];
+    unsigned long long kilobytes = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && !kilobytes && fgets(line, sizeof line, status))
+        if (sscanf(line, "VmHWM: %llu", &kilobytes) != 1)
+            kilobytes = 0;
+    if (status)
+        fclose(status);
+    // elsewhere what getrusage knows, which begins with what the process that started this one had
+    if (!kilobytes && getrusage(RUSAGE_SELF, &usage) == 0)
+        kilobytes = (unsigned long long)usage.ru_maxrss;
+    return (size_t)kilobytes * 1024;
 }
 
 void ff_format_number(char text[FF_NUMBER_TEXT], double value)

@@ -5,7 +5,6 @@
 #include <cblas.h>
 #include <limits.h>
 #include <omp.h>
-#include <stdlib.h>
 
 #define MOST_WIDENED ((size_t)8 << 20)  // floats of the weights that are widened at once
 
@@ -21,15 +20,18 @@ static void multiply(const ff_matmul *p, size_t first, size_t columns, const flo
     }
 }
 
-// The same with 16-bit weights, a block of columns at a time.
-static ff_status multiply_widened(const ff_matmul *p, float *out, size_t out_stride)
+// Columns of 16-bit weights that are widened at once.
+static size_t widened_columns(const ff_matmul *p)
 {
     size_t block = p->depth < MOST_WIDENED ? MOST_WIDENED / p->depth : 1;
-    block = block < p->columns ? block : p->columns;
-    float *widened = malloc(block * p->depth * sizeof *widened);
+    return block < p->columns ? block : p->columns;
+}
+
+// The same with 16-bit weights.   widened: [widened_columns, depth]
+static void multiply_widened(const ff_matmul *p, float *widened, float *out, size_t out_stride)
+{
+    size_t block = widened_columns(p);
     const ff_weight weight = {.data = p->b, .dtype = p->b_dtype};
-    if (!widened)
-        return FF_ERROR_MEMORY;
     for (size_t first = 0; first < p->columns; first += block) {
         size_t columns = p->columns - first < block ? p->columns - first : block;
 #pragma omp parallel for
@@ -37,8 +39,6 @@ static ff_status multiply_widened(const ff_matmul *p, float *out, size_t out_str
             ff_weight_widen(&weight, (first + column) * p->depth, p->depth, widened + column * p->depth);
         multiply(p, first, columns, widened, out, out_stride);
     }
-    free(widened);
-    return FF_OK;
 }
 
 // y: [columns], a row's products
@@ -67,8 +67,8 @@ static void finish_row(const ff_matmul *p, const ff_kernels *own, size_t row, fl
 static ff_status matmul(const ff_matmul *p)
 {
     bool adds = p->finish == FF_FINISH_ADD || p->finish == FF_FINISH_ADD_GATED;
-    float *sums = p->out;
-    size_t stride = p->out_stride;
+    size_t stride = adds ? p->columns : p->out_stride, sum_floats = 0, widened_floats = 0, bytes;
+    ff_scratch own_scratch = {0}, *scratch = p->scratch ? p->scratch : &own_scratch;
     ff_kernels own;
     if (p->rows == 0 || p->columns == 0)
         return FF_OK;
@@ -76,26 +76,27 @@ static ff_status matmul(const ff_matmul *p)
     if (p->depth == 0 || p->a_stride > INT_MAX || p->out_stride > INT_MAX || p->depth > INT_MAX ||
         p->columns > INT_MAX)
         return ff_kernels_scalar()->matmul(p);
+    if ((adds && !ff_multiply_sizes(p->rows, p->columns, &sum_floats)) ||
+        (p->b_dtype != FF_F32 && !ff_multiply_sizes(widened_columns(p), p->depth, &widened_floats)) ||
+        !ff_add_sizes(sum_floats, widened_floats, &bytes) ||
+        !ff_multiply_sizes(bytes ? bytes : 1, sizeof(float), &bytes))
+        return FF_ERROR_MEMORY;
+    float *memory = ff_scratch_take(scratch, bytes), *sums = adds ? memory : p->out;
+    if (!memory)
+        return FF_ERROR_MEMORY;
     if (openblas_get_num_threads() != omp_get_max_threads())
         openblas_set_num_threads(omp_get_max_threads());
-    if (adds) {
-        stride = p->columns;
-        sums = malloc(p->rows * p->columns * sizeof *sums);
-        if (!sums)
-            return FF_ERROR_MEMORY;
-    }
     ff_status status = ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &own, NULL);
     if (status == FF_OK && p->b_dtype == FF_F32)
         multiply(p, 0, p->columns, p->b, sums, stride);
     else if (status == FF_OK)
-        status = multiply_widened(p, sums, stride);
+        multiply_widened(p, memory + sum_floats, sums, stride);
     if (status == FF_OK && (p->bias || p->finish != FF_FINISH_STORE)) {
 #pragma omp parallel for
         for (size_t row = 0; row < p->rows; row++)
             finish_row(p, &own, row, sums + row * stride);
     }
-    if (adds)
-        free(sums);
+    ff_scratch_free(&own_scratch);
     return status;
 }
 

@@ -33,6 +33,10 @@ const ff_kernels *ff_kernels_scalar(void)
 
 void *ff_scratch_take(ff_scratch *scratch, size_t bytes)
 {
+    if (scratch->counts) {
+        scratch->size = bytes > scratch->size ? bytes : scratch->size;
+        return NULL;
+    }
     if (scratch->size >= bytes)
         return scratch->memory;
     ff_scratch_free(scratch);
@@ -45,6 +49,14 @@ void ff_scratch_free(ff_scratch *scratch)
 {
     free(scratch->memory);
     *scratch = (ff_scratch){0};
+}
+
+ff_kernels ff_kernels_counting(const ff_kernels *kernels, ff_scratch *scratch)
+{
+    ff_kernels table = *kernels;
+    *scratch = (ff_scratch){.counts = true};
+    table.scratch = scratch;
+    return table;
 }
 
 const ff_kernels *ff_kernels_f64(void)

@@ -12,13 +12,16 @@
 #include "../tensor.h"
 
 // Memory that products pack operands into, kept from call to call: fresh memory costs more time than packing, for the
-// system clears it. Begin with zeros.
+// system clears it. Begin with zeros. One that `counts` gives nothing and only remembers the most it was asked for, so
+// that a kernel called with it returns FF_ERROR_MEMORY before it looks at its operands: this is how estimates learn
+// what a kernel would take.
 typedef struct ff_scratch {
     void *memory;
     size_t size;
+    bool counts;
 } ff_scratch;
 
-// `bytes` bytes, aligned to 64, in place of what was taken before. NULL without memory.
+// `bytes` bytes, aligned to 64, in place of what was taken before. NULL without memory. A kernel takes once a call.
 void *ff_scratch_take(ff_scratch *scratch, size_t bytes);
 void ff_scratch_free(ff_scratch *scratch);
 
@@ -169,6 +172,9 @@ typedef struct ff_kernels {
 // go through OpenBLAS instead, which keeps to no order of summation; FF_BACKEND_F64 gives ff_kernels_f64.
 // FF_ERROR_INPUT if the processor lacks the instruction set, or this build the backend.
 ff_status ff_kernels_choose(ff_isa isa, ff_backend backend, ff_kernels *out, ff_error *error);
+
+// The same kernels with a scratch that counts, which begins anew.
+ff_kernels ff_kernels_counting(const ff_kernels *kernels, ff_scratch *scratch);
 
 // The scalar kernels, with hardware fused multiply-add where the CPU has it, else with libm's correctly rounded fmaf.
 const ff_kernels *ff_kernels_scalar(void);

@@ -11,7 +11,7 @@
 #include "moves.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <omp.h>
 #include <string.h>
 
 #define LANES 16
@@ -141,13 +141,21 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Room for `panels` panels of [depth, LANES] numbers, or NULL.
-static real *allocate_panels(size_t panels, size_t depth)
+// The numbers in `panels` panels of [depth, LANES]; SIZE_MAX, which no memory holds, if they do not fit.
+static size_t panel_numbers(size_t panels, size_t depth)
+{
+    size_t count;
+    return ff_multiply_sizes(panels, depth, &count) && ff_multiply_sizes(count, LANES, &count) ? count : SIZE_MAX;
+}
+
+// Room for a + b + c numbers, or NULL.
+static real *take(ff_scratch *scratch, size_t a, size_t b, size_t c)
 {
     size_t count, bytes;
-    if (!ff_multiply_sizes(panels, depth, &count) || !ff_multiply_sizes(count, LANES * sizeof(real), &bytes))
+    if (!ff_add_sizes(a, b, &count) || !ff_add_sizes(count, c, &count) ||
+        !ff_multiply_sizes(count ? count : 1, sizeof(real), &bytes))
         return NULL;
-    return aligned_alloc(64, bytes ? bytes : 64);
+    return ff_scratch_take(scratch, bytes);
 }
 
 // ---- matrix product ----
@@ -157,7 +165,8 @@ static ff_status matmul(const ff_matmul *p)
     if (p->rows == 0 || p->columns == 0)
         return FF_OK;
     size_t panels = (p->columns - 1) / LANES + 1, depth = p->depth;
-    real *packed = allocate_panels(panels, depth);
+    ff_scratch own = {0};
+    real *packed = take(p->scratch ? p->scratch : &own, panel_numbers(panels, depth), 0, 0);
     if (!packed)
         return FF_ERROR_MEMORY;
 #pragma omp parallel if (p->rows * p->columns / 1000 * depth > ALONE)
@@ -183,7 +192,7 @@ static ff_status matmul(const ff_matmul *p)
                     finish(p, row, first + lane, p->bias ? acc[lane] + p->bias[first + lane] : acc[lane], out + lane);
             }
     }
-    free(packed);
+    ff_scratch_free(&own);
     return FF_OK;
 }
 
@@ -215,13 +224,12 @@ static ff_status convolution(const ff_convolution *p)
         return FF_OK;
     size_t panels = (p->out_channels - 1) / LANES + 1, channels = p->in_channels;
     size_t taps = p->kernel_t * p->kernel_h * p->kernel_w, depth = taps * channels;
-    real *packed = allocate_panels(panels, depth);
-    float *zeros = calloc(channels ? channels : 1, sizeof *zeros);
-    if (!packed || !zeros) {
-        free(packed);
-        free(zeros);
+    size_t packed_numbers = panel_numbers(panels, depth);
+    ff_scratch own = {0};
+    real *packed = take(p->scratch ? p->scratch : &own, packed_numbers, channels, 0);
+    if (!packed)
         return FF_ERROR_MEMORY;
-    }
+    float *zeros = memset(packed + packed_numbers, 0, channels * sizeof *zeros);
 #pragma omp parallel if (p->out_frames * p->out_height * p->out_width * p->out_channels / 1000 * depth > ALONE)
     {
         // from [out, in, taps] to panels of [taps, in, LANES]
@@ -249,8 +257,7 @@ static ff_status convolution(const ff_convolution *p)
                                     p->out + pixel * p->out_channels + first);
                     }
     }
-    free(packed);
-    free(zeros);
+    ff_scratch_free(&own);
     return FF_OK;
 }
 
@@ -315,13 +322,19 @@ static ff_status attention(const ff_attention *p)
     if (p->queries == 0 || p->keys == 0 || p->heads == 0 || p->head_dim == 0)
         return FF_OK;
     size_t key_panels = (p->keys - 1) / LANES + 1, value_panels = (p->head_dim - 1) / LANES + 1;
-    real *keys = allocate_panels(key_panels, p->head_dim), *values = allocate_panels(value_panels, p->keys);
-    ff_status status = keys && values ? FF_OK : FF_ERROR_MEMORY;
-    for (size_t head = 0; head < p->heads && status == FF_OK; head++) {
+    size_t key_numbers = panel_numbers(key_panels, p->head_dim), value_numbers = panel_numbers(value_panels, p->keys);
+    size_t score_numbers = panel_numbers(key_panels, 1);  // of one query; each thread is at one
+    ff_scratch own = {0};
+    real *keys = take(p->scratch ? p->scratch : &own, key_numbers, value_numbers,
+                      panel_numbers(key_panels, (size_t)omp_get_max_threads()));
+    if (!keys)
+        return FF_ERROR_MEMORY;
+    real *values = keys + key_numbers, *scores = values + value_numbers;
+    for (size_t head = 0; head < p->heads; head++) {
         const float *k = p->k + head * p->head_dim, *v = p->v + head * p->head_dim;
 #pragma omp parallel if (p->queries * p->keys / 1000 * p->head_dim > ALONE)
         {
-            real *s = allocate_panels(key_panels, 1);
+            real *s = scores + (size_t)omp_get_thread_num() * score_numbers;
 #pragma omp for
             for (size_t panel = 0; panel < key_panels; panel++)
                 for (size_t d = 0; d < p->head_dim; d++)
@@ -339,20 +352,12 @@ static ff_status attention(const ff_attention *p)
                         *to = d < p->head_dim ? v[key * p->v_stride + d] : 0.0f;
                     }
 #pragma omp for
-            for (size_t query = 0; query < p->queries; query++) {
-                if (s)
-                    attend(p, head, query, keys, values, s);
-            }
-            if (!s) {
-#pragma omp atomic write
-                status = FF_ERROR_MEMORY;
-            }
-            free(s);
+            for (size_t query = 0; query < p->queries; query++)
+                attend(p, head, query, keys, values, s);
         }
     }
-    free(keys);
-    free(values);
-    return status;
+    ff_scratch_free(&own);
+    return FF_OK;
 }
 
 // ---- norms ----

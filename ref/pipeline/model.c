@@ -73,22 +73,6 @@ size_t ff_component_bytes(const ff_component *component)
     return bytes;
 }
 
-size_t ff_component_largest(const ff_component *component)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < ff_weights_count(component->weights); i++) {
-        ff_weight view;
-        const char *name = ff_weights_at(component->weights, i, &view);
-        size_t elements = view.rank >= 2;
-        for (int d = 0; d < view.rank; d++)
-            elements *= view.shape[d];
-        // an embedding table is looked up, not multiplied
-        if (elements > most && !strstr(name, "shared") && !strstr(name, "embed_tokens"))
-            most = elements;
-    }
-    return most * sizeof(float);
-}
-
 // firstframe.json where the folder has one, else what Wan publishes.
 static ff_status read_defaults(ff_model *model, ff_error *error)
 {

@@ -30,7 +30,4 @@ struct ff_model {
 
 size_t ff_component_bytes(const ff_component *component);  // of its weights, as stored
 
-// Bytes that the largest matrix of a component takes as f32: what a product may pack at once.
-size_t ff_component_largest(const ff_component *component);
-
 #endif

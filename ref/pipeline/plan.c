@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,10 +100,6 @@ static ff_status check_values(const ff_request *request, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "%zu frames are too many: at most %zu", request->frames, MOST_FRAMES);
     if (request->steps > FF_MOST_STEPS)
         return ff_fail(error, FF_ERROR_INPUT, "%zu steps are too many: at most %d", request->steps, FF_MOST_STEPS);
-    ff_kernels kernels;
-    ff_status status = ff_kernels_choose(request->isa, request->backend, &kernels, error);
-    if (status)
-        return status;
     if (isinf(request->guidance_scale) || isinf(request->flow_shift))
         return ff_fail(error, FF_ERROR_INPUT, "guidance scale and flow shift must be finite");
     if (request->task == FF_INPAINT && !(request->strength > 0 && request->strength <= 1))
@@ -216,19 +213,15 @@ static ff_status resolve_frames(const ff_model *model, const ff_request *request
     return FF_OK;
 }
 
-// How much of the prompt the model reads.
-static ff_status resolve_prompt(const ff_model *model, const ff_request *request, ff_plan *plan, ff_error *error)
+// How much of a prompt the model reads.
+static ff_status count_tokens(const ff_model *model, const char *prompt, size_t *count, ff_error *error)
 {
     char *cleaned;
     int64_t ids[FF_TEXT_TOKENS + 1];
-    ff_status status = ff_text_clean(request->prompt, strlen(request->prompt), &cleaned, error);
+    ff_status status = ff_text_clean(prompt, strlen(prompt), &cleaned, error);
     if (status)
         return status;
-    status = ff_tokenizer_encode(model->tokenizer, cleaned, strlen(cleaned), FF_TEXT_TOKENS + 1, ids,
-                                 &plan->prompt_tokens, error);
-    plan->prompt_cut = plan->prompt_tokens > FF_TEXT_TOKENS;
-    if (plan->prompt_cut)
-        plan->prompt_tokens = FF_TEXT_TOKENS;
+    status = ff_tokenizer_encode(model->tokenizer, cleaned, strlen(cleaned), FF_TEXT_TOKENS + 1, ids, count, error);
     free(cleaned);
     return status;
 }
@@ -236,6 +229,11 @@ static ff_status resolve_prompt(const ff_model *model, const ff_request *request
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 // SIZE_MAX where the sum does not fit.
@@ -254,54 +252,115 @@ size_t ff_plan_strips(const ff_request *request)
     return request->dump_path && request->dump_detail == FF_DETAIL_OP ? 1 : 0;
 }
 
-// Work in GFLOP, and memory at the peak: of each stage what it takes itself, what is there before it, and the largest
-// matrix, which a kernel may hold as f32.
-static void estimate(const ff_model *model, const ff_request *request, ff_plan *plan)
-{
-    size_t h = plan->latent_height, w = plan->latent_width, f = plan->latent_frames;
-    bool pictured = request->task == FF_INPAINT || request->task == FF_IMAGE_TO_VIDEO;
-    bool last = request->task == FF_IMAGE_TO_VIDEO && request->last, guided = plan->guidance_scale > 1;
-    size_t latents = ff_plan_elements(plan) * sizeof(float);
-    size_t pixels = plan->model_width * plan->model_height * 3 * sizeof(float), strips = ff_plan_strips(request);
-    ff_vae_cost encode = ff_vae_encode_cost(model->vae, strips, 1, plan->model_height, plan->model_width);
-    ff_vae_cost encode_last = ff_vae_encode_cost(model->vae, strips, FF_TAIL_FRAMES, plan->model_height, plan->model_width);
-    ff_vae_cost decode = ff_vae_decode_cost(model->vae, strips, f, h, w);
-    plan->gflop_text = (1 + guided) * (ff_text_encoder_flop(model->text_encoder, 64) +
-                                       ff_transformer_text_flop(model->transformer, 64)) / 1e9;
-    plan->gflop_encode = (pictured * encode.flop + last * encode_last.flop) / 1e9;
-    plan->gflop_denoise = (double)plan->evaluations *
-                          ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
-    plan->gflop_decode = decode.flop / 1e9;
-    plan->decode_strips = decode.strips;
-    plan->decode_repeated = decode.flop / decode.flop_whole - 1;
+// Memory at the peak of the stages so far. Each has its own; what the kernels pack into is kept from stage to stage.
+typedef struct memory_peak {
+    size_t kernels, all;
+} memory_peak;
 
-    // text: a prompt's embedding, and what the transformer keeps of it
+static void add_stage(memory_peak *peak, size_t own, size_t kernels)
+{
+    peak->kernels = larger(peak->kernels, kernels);
+    peak->all = larger(peak->all, SUM(own, peak->kernels));
+}
+
+typedef struct estimation {
+    const ff_model *model;
+    const ff_request *request;
+    const ff_kernels *kernels;
+    size_t negative_tokens;
+    ff_plan *plan;
+} estimation;
+
+static void estimate_memory(const estimation *e)
+{
+    const ff_model *model = e->model;
+    const ff_kernels *kernels = e->kernels;
+    ff_plan *plan = e->plan;
+    size_t h = plan->latent_height, w = plan->latent_width, f = plan->latent_frames;
+    size_t height = plan->model_height, width = plan->model_width, strips = ff_plan_strips(e->request);
+    bool pictured = e->request->task == FF_INPAINT || e->request->task == FF_IMAGE_TO_VIDEO;
+    bool last = e->request->task == FF_IMAGE_TO_VIDEO && e->request->last;
+    size_t pixels = width * height * 3 * sizeof(float), pictures = 3 * plan->width * plan->height * (1 + pictured);
+    size_t always = SUM(SAMPLER_TENSORS * ff_plan_elements(plan) * sizeof(float), pictures);
+    memory_peak peak = {0};
+
+    size_t prompt = larger(plan->prompt_tokens, e->negative_tokens);
     size_t embedding = FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float);
     size_t text = ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS);
-    text = guided ? SUM(text, text) : text;
-    size_t text_matrix = ff_component_largest(&model->text_files), vae_matrix = ff_component_largest(&model->vae_files);
-    size_t transformer_matrix = ff_component_largest(&model->transformer_files);
-    size_t encode_text = SUM(text, embedding, larger(text_matrix, transformer_matrix));
-    size_t encode_picture = SUM(text, pixels, larger(encode.memory, last ? encode_last.memory : 0), vae_matrix);
-    size_t denoise = SUM(text, SAMPLER_TENSORS * latents, transformer_matrix,
-                         ff_transformer_memory(model->transformer, f, h, w, 1 + pictured));
-    size_t decoding = SUM(decode.memory, SAMPLER_TENSORS * latents, 2 * pixels, vae_matrix);
-    size_t most = larger(larger(encode_text, pictured ? encode_picture : 0), larger(denoise, decoding));
-    plan->memory_bytes = SUM(most, 3 * plan->width * plan->height * (1 + pictured));
-    plan->temporary_bytes = larger(decode.disk, larger(pictured ? encode.disk : 0, last ? encode_last.disk : 0));
+    size_t texts = plan->guidance_scale > 1 ? SUM(text, text) : text;
+    add_stage(&peak, SUM(always, texts == text ? 0 : text, embedding, ff_text_encoder_memory(model->text_encoder, prompt)),
+              ff_text_encoder_scratch(model->text_encoder, kernels, prompt));
+    add_stage(&peak, SUM(always, texts, embedding),
+              ff_transformer_text_scratch(model->transformer, kernels, smaller(prompt + 1, FF_TEXT_TOKENS)));
+
+    for (int i = 0; i < pictured + last; i++) {
+        size_t frames = i ? FF_TAIL_FRAMES : 1;
+        ff_vae_cost cost = ff_vae_encode_cost(model->vae, strips, frames, height, width);
+        add_stage(&peak, SUM(always, texts, pixels, cost.memory),
+                  ff_vae_encode_scratch(model->vae, kernels, strips, frames, height, width));
+        plan->temporary_bytes = larger(plan->temporary_bytes, cost.disk);
+    }
+    add_stage(&peak, SUM(always, texts, ff_transformer_memory(model->transformer, f, h, w, 1 + pictured)),
+              ff_transformer_scratch(model->transformer, kernels, f, h, w, 1 + pictured, FF_TEXT_TOKENS));
+    ff_vae_cost cost = ff_vae_decode_cost(model->vae, strips, f, h, w);
+    add_stage(&peak, SUM(always, pixels, pixels / sizeof(float), cost.memory),
+              ff_vae_decode_scratch(model->vae, kernels, strips, f, h, w));
+    plan->temporary_bytes = larger(plan->temporary_bytes, cost.disk);
+    plan->decode_strips = cost.strips;
+    plan->decode_repeated = cost.flop / cost.flop_whole - 1;
+    plan->memory_bytes = peak.all;
     plan->weight_bytes = model->facts.weight_bytes;
+}
+
+static void estimate_work(const estimation *e)
+{
+    const ff_model *model = e->model;
+    ff_plan *plan = e->plan;
+    size_t h = plan->latent_height, w = plan->latent_width, f = plan->latent_frames;
+    size_t height = plan->model_height, width = plan->model_width, strips = ff_plan_strips(e->request);
+    bool pictured = e->request->task == FF_INPAINT || e->request->task == FF_IMAGE_TO_VIDEO;
+    bool last = e->request->task == FF_IMAGE_TO_VIDEO && e->request->last;
+    const size_t prompts[] = {plan->prompt_tokens, e->negative_tokens};
+    double text = 0, encode = 0;
+    for (int i = 0; i < (plan->guidance_scale > 1 ? 2 : 1); i++)
+        text += ff_text_encoder_flop(model->text_encoder, prompts[i]) +
+                ff_transformer_text_flop(model->transformer, smaller(prompts[i] + 1, FF_TEXT_TOKENS));
+    for (int i = 0; i < pictured + last; i++)
+        encode += ff_vae_encode_cost(model->vae, strips, i ? FF_TAIL_FRAMES : 1, height, width).flop;
+    plan->gflop_text = text / 1e9;
+    plan->gflop_encode = encode / 1e9;
+    plan->gflop_denoise = (double)plan->evaluations *
+                          ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
+    plan->gflop_decode = ff_vae_decode_cost(model->vae, strips, f, h, w).flop / 1e9;
+}
+
+// What kernels take depends on how many threads there will be.
+static void estimate(const estimation *e)
+{
+    int callers_threads = omp_get_max_threads();
+    if (e->request->threads)
+        omp_set_num_threads((int)e->request->threads);
+    estimate_work(e);
+    estimate_memory(e);
+    omp_set_num_threads(callers_threads);
 }
 
 static ff_status resolve(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error)
 {
     ff_schedule *schedule;
+    ff_kernels kernels;
     ff_plan plan = {0};
+    estimation e = {.model = model, .request = request, .kernels = &kernels, .plan = &plan};
     ff_status status;
-    if ((status = check_values(request, error)) || (status = check_conditioning(model, request, error)) ||
+    if ((status = check_values(request, error)) ||
+        (status = ff_kernels_choose(request->isa, request->backend, &kernels, error)) ||
+        (status = check_conditioning(model, request, error)) ||
         (status = resolve_size(model, request, &plan, error)) ||
         (status = resolve_frames(model, request, &plan, error)) ||
-        (status = resolve_prompt(model, request, &plan, error)))
+        (status = count_tokens(model, request->prompt, &plan.prompt_tokens, error)))
         return status;
+    plan.prompt_cut = plan.prompt_tokens > FF_TEXT_TOKENS;
+    plan.prompt_tokens = smaller(plan.prompt_tokens, FF_TEXT_TOKENS);
     const ff_model_facts *facts = &model->facts;
     plan.steps = request->steps ? request->steps : facts->default_steps;
     plan.guidance_scale = isnan(request->guidance_scale) ? facts->default_guidance_scale : request->guidance_scale;
@@ -314,7 +373,11 @@ static ff_status resolve(const ff_model *model, const ff_request *request, ff_pl
     plan.scheduler = ff_schedule_name(schedule);
     ff_schedule_destroy(schedule);
     plan.evaluations = (plan.steps - ff_plan_first_step(request, &plan)) * (plan.guidance_scale > 1 ? 2 : 1);
-    estimate(model, request, &plan);
+    if (plan.guidance_scale > 1 &&
+        (status = count_tokens(model, plan.negative_prompt, &e.negative_tokens, error)))
+        return status;
+    e.negative_tokens = smaller(e.negative_tokens, FF_TEXT_TOKENS);
+    estimate(&e);
     *out = plan;
     return FF_OK;
 }

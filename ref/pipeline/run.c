@@ -463,7 +463,7 @@ ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_
     free(r.still.rgb);
     free(r.last.rgb);
     if (r.arena)
-        r.result.peak_memory_bytes = ff_arena_peak(r.arena);
+        r.result.peak_memory_bytes = ff_arena_peak(r.arena) + r.scratch.size;
     ff_arena_destroy(r.arena);
     ff_scratch_free(&r.scratch);
     if (status)

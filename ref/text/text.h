@@ -40,6 +40,9 @@ size_t ff_text_encoder_dim(const ff_text_encoder *encoder);
 size_t ff_text_encoder_vocabulary(const ff_text_encoder *encoder);  // ids it has an embedding for
 size_t ff_text_encoder_parameters(const ff_text_encoder *encoder);
 double ff_text_encoder_flop(const ff_text_encoder *encoder, size_t count);  // a multiply-add counts two
+// Bytes: what a run over so many tokens takes from the arena, and most that the kernels take beside it.
+size_t ff_text_encoder_memory(const ff_text_encoder *encoder, size_t count);
+size_t ff_text_encoder_scratch(const ff_text_encoder *encoder, const ff_kernels *kernels, size_t count);
 
 //   ids: [count], each below vocab_size      out: [count, dim]
 ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *kernels, ff_arena *arena,

@@ -198,30 +198,56 @@ double ff_text_encoder_flop(const ff_text_encoder *encoder, size_t count)
 
 // ---- running ----
 
-typedef struct scratch {
-    float *normed;         // [count, dim], also what a branch adds
-    float *q, *k, *v;      // [count, inner]
-    float *attended;       // [count, inner]
-    float *gate, *linear;  // [count, ffn]
-    float *bias;           // [heads, count, count]
-} scratch;
+// The buffers of a run, in the order in which they are taken from the arena.
+enum {
+    NORMED,                // [count, dim], also what a branch adds
+    Q, K, V, ATTENDED,     // [count, inner]
+    GATE, LINEAR,          // [count, ffn]
+    BIAS,                  // [heads, count, count]
+    BUFFERS
+};
 
-static bool take_scratch(const ff_text_encoder *encoder, ff_arena *arena, size_t count, scratch *out)
+typedef struct buffers {
+    float *normed, *q, *k, *v, *attended, *gate, *linear, *bias;
+} buffers;
+
+// Floats of each buffer; SIZE_MAX where they do not fit.
+static void plan_buffers(const ff_text_encoder *encoder, size_t count, size_t floats[BUFFERS])
 {
-    size_t dims, inner, ffn, pairs, bias;
-    if (!ff_multiply_sizes(count, encoder->dim, &dims) || !ff_multiply_sizes(count, encoder->inner, &inner) ||
-        !ff_multiply_sizes(count, encoder->ffn, &ffn) || !ff_multiply_sizes(count, count, &pairs) ||
-        !ff_multiply_sizes(pairs, encoder->heads, &bias))
-        return false;
-    out->normed = ff_arena_floats(arena, dims);
-    out->q = ff_arena_floats(arena, inner);
-    out->k = ff_arena_floats(arena, inner);
-    out->v = ff_arena_floats(arena, inner);
-    out->attended = ff_arena_floats(arena, inner);
-    out->gate = ff_arena_floats(arena, ffn);
-    out->linear = ff_arena_floats(arena, encoder->gated ? ffn : 0);
-    out->bias = ff_arena_floats(arena, bias);
-    return out->normed && out->q && out->k && out->v && out->attended && out->gate && out->linear && out->bias;
+    const size_t widths[BUFFERS] = {
+        [NORMED] = encoder->dim, [Q] = encoder->inner, [K] = encoder->inner, [V] = encoder->inner,
+        [ATTENDED] = encoder->inner, [GATE] = encoder->ffn, [LINEAR] = encoder->gated ? encoder->ffn : 0,
+    };
+    for (int i = 0; i < BIAS; i++)
+        if (!ff_multiply_sizes(count, widths[i], &floats[i]))
+            floats[i] = SIZE_MAX;
+    if (!ff_multiply_sizes(count, count, &floats[BIAS]) ||
+        !ff_multiply_sizes(floats[BIAS], encoder->heads, &floats[BIAS]))
+        floats[BIAS] = SIZE_MAX;
+}
+
+static bool take_buffers(const ff_text_encoder *encoder, ff_arena *arena, size_t count, buffers *out)
+{
+    size_t floats[BUFFERS];
+    float *data[BUFFERS];
+    plan_buffers(encoder, count, floats);
+    for (int i = 0; i < BUFFERS; i++) {
+        data[i] = ff_arena_floats(arena, floats[i]);
+        if (!data[i])
+            return false;
+    }
+    *out = (buffers){data[NORMED], data[Q], data[K], data[V], data[ATTENDED], data[GATE], data[LINEAR], data[BIAS]};
+    return true;
+}
+
+size_t ff_text_encoder_memory(const ff_text_encoder *encoder, size_t count)
+{
+    size_t floats[BUFFERS], sum = 0;
+    plan_buffers(encoder, count, floats);
+    for (int i = 0; i < BUFFERS; i++)
+        if (!ff_add_sizes(sum, floats[i], &sum))
+            return SIZE_MAX;
+    return ff_multiply_sizes(sum, sizeof(float), &sum) ? sum : SIZE_MAX;
 }
 
 static ff_status project(const ff_kernels *kernels, size_t rows, const float *x, const ff_weight *weight, float *out)
@@ -244,11 +270,22 @@ static void spread_bias(const ff_text_encoder *encoder, const float *table, size
     }
 }
 
-// Self-attention over all tokens, added to hidden: [count, dim].
-static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer *layer, const ff_kernels *kernels,
-                               const scratch *s, size_t count, float *hidden)
+// Self-attention over `count` tokens.
+static ff_attention attention_over(const ff_text_encoder *encoder, const ff_kernels *kernels, const buffers *s,
+                                   size_t count)
 {
     const size_t inner = encoder->inner;
+    return (ff_attention){
+        .queries = count, .keys = count, .heads = encoder->heads, .head_dim = encoder->head_dim,
+        .q = s->q, .k = s->k, .v = s->v, .q_stride = inner, .k_stride = inner, .v_stride = inner,
+        .scale = 1.0f, .bias = s->bias, .out = s->attended, .scratch = kernels->scratch};
+}
+
+// Self-attention over all tokens, added to hidden: [count, dim].
+static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer *layer, const ff_kernels *kernels,
+                               const buffers *s, size_t count, float *hidden)
+{
+    const ff_attention attention = attention_over(encoder, kernels, s, count);
     kernels->rms_norm(count, encoder->dim, hidden, encoder->eps, layer->attention_norm, s->normed);
     ff_status status = project(kernels, count, s->normed, &layer->q, s->q);
     if (status == FF_OK)
@@ -258,10 +295,7 @@ static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer 
     if (status != FF_OK)
         return status;
     spread_bias(encoder, layer->position_bias, count, s->bias);
-    status = kernels->attention(&(ff_attention){
-        .queries = count, .keys = count, .heads = encoder->heads, .head_dim = encoder->head_dim,
-        .q = s->q, .k = s->k, .v = s->v, .q_stride = inner, .k_stride = inner, .v_stride = inner,
-        .scale = 1.0f, .bias = s->bias, .out = s->attended, .scratch = kernels->scratch});
+    status = kernels->attention(&attention);
     if (status == FF_OK)
         status = project(kernels, count, s->attended, &layer->o, s->normed);
     if (status == FF_OK)
@@ -284,7 +318,7 @@ static void activate(const ff_kernels *kernels, umt5_activation activation, size
 
 // Feed-forward layer, added to hidden: [count, dim].
 static ff_status add_feed_forward(const ff_text_encoder *encoder, const umt5_layer *layer, const ff_kernels *kernels,
-                                  const scratch *s, size_t count, float *hidden)
+                                  const buffers *s, size_t count, float *hidden)
 {
     const size_t n = count * encoder->ffn;
     kernels->rms_norm(count, encoder->dim, hidden, encoder->eps, layer->feed_forward_norm, s->normed);
@@ -302,17 +336,33 @@ static ff_status add_feed_forward(const ff_text_encoder *encoder, const umt5_lay
     return status;
 }
 
+size_t ff_text_encoder_scratch(const ff_text_encoder *encoder, const ff_kernels *kernels, size_t count)
+{
+    ff_scratch scratch;
+    const ff_kernels counting = ff_kernels_counting(kernels, &scratch);
+    const ff_attention attention = attention_over(encoder, &counting, &(buffers){0}, count);
+    counting.attention(&attention);
+    for (size_t i = 0; i < encoder->layer_count; i++) {
+        const umt5_layer *layer = &encoder->layers[i];
+        const ff_weight *weights[] = {&layer->q, &layer->k, &layer->v, &layer->o, &layer->wi_0, &layer->wo,
+                                      encoder->gated ? &layer->wi_1 : &layer->wi_0};
+        for (size_t j = 0; j < sizeof weights / sizeof *weights; j++)
+            project(&counting, count, NULL, weights[j], NULL);
+    }
+    return scratch.size;
+}
+
 ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *kernels, ff_arena *arena,
                               const int64_t *ids, size_t count, float *out, ff_error *error)
 {
-    scratch s;
+    buffers s;
     for (size_t i = 0; i < count; i++) {
         if (ids[i] < 0 || (uint64_t)ids[i] >= encoder->vocabulary)
             return ff_fail(error, FF_ERROR_INPUT, "token id %lld is not below the text encoder's vocab_size %zu",
                            (long long)ids[i], encoder->vocabulary);
     }
     ff_arena_mark mark = ff_arena_here(arena);
-    ff_status status = take_scratch(encoder, arena, count, &s) ? FF_OK : FF_ERROR_MEMORY;
+    ff_status status = take_buffers(encoder, arena, count, &s) ? FF_OK : FF_ERROR_MEMORY;
     if (status == FF_OK) {
         for (size_t i = 0; i < count; i++)
             ff_weight_widen(&encoder->embedding, (size_t)ids[i] * encoder->dim, encoder->dim, out + i * encoder->dim);

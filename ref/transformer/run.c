@@ -181,24 +181,33 @@ static ff_groups modulation_groups(const evaluation *e)
     return (ff_groups){.group = e->groups.group, .stride = 6 * e->transformer->shape.dim};
 }
 
-// latents: [in_channels, latent frames, height, width] to hidden: [tokens, dim], one patch a token.
-static ff_status embed_patches(const evaluation *e, const float *latents)
+// The convolution that makes a token of each patch of e->frames.
+static ff_convolution patch_convolution(const evaluation *e)
 {
     const ff_transformer_shape *shape = &e->transformer->shape;
-    const size_t *patch = shape->patch;
-    size_t frames = e->grid.frames * patch[0], height = e->grid.rows * patch[1], width = e->grid.columns * patch[2];
-    ff_latents_to_channels_last(shape->in_channels, frames * height * width, latents, e->wide);
-    for (size_t frame = 0; frame < frames; frame++)
-        e->frames[frame] = e->wide + frame * height * width * shape->in_channels;
     const ff_linear *embedding = &e->transformer->patch_embedding;
-    return e->kernels->convolution(&(ff_convolution){
-        .in_channels = shape->in_channels, .in_height = height, .in_width = width,
+    const size_t *patch = shape->patch;
+    return (ff_convolution){
+        .in_channels = shape->in_channels,
+        .in_height = e->grid.rows * patch[1], .in_width = e->grid.columns * patch[2],
         .out_channels = shape->dim,
         .out_frames = e->grid.frames, .out_height = e->grid.rows, .out_width = e->grid.columns,
         .kernel_t = patch[0], .kernel_h = patch[1], .kernel_w = patch[2],
         .stride_t = patch[0], .stride_h = patch[1], .stride_w = patch[2],
         .frames = e->frames, .weight = embedding->weight.data, .weight_dtype = embedding->weight.dtype,
-        .bias = embedding->bias, .out = e->hidden, .scratch = e->kernels->scratch});
+        .bias = embedding->bias, .out = e->hidden, .scratch = e->kernels->scratch};
+}
+
+// latents: [in_channels, latent frames, height, width] to hidden: [tokens, dim], one patch a token.
+static ff_status embed_patches(const evaluation *e, const float *latents)
+{
+    const ff_transformer_shape *shape = &e->transformer->shape;
+    const ff_convolution p = patch_convolution(e);
+    size_t frames = e->grid.frames * shape->patch[0], pixels = p.in_height * p.in_width;
+    ff_latents_to_channels_last(shape->in_channels, frames * pixels, latents, e->wide);
+    for (size_t frame = 0; frame < frames; frame++)
+        e->frames[frame] = e->wide + frame * pixels * shape->in_channels;
+    return e->kernels->convolution(&p);
 }
 
 // temb: [groups, dim] = linear(silu(linear(sinusoids)))
@@ -429,6 +438,51 @@ static ff_status project_out(const evaluation *e, float *out)
         return FF_ERROR_MEMORY;
     ff_tokens_to_latents(e->grid, shape->patch, shape->out_channels, e->wide, out);
     return FF_OK;
+}
+
+// ---- what the kernels pack ----
+
+// Each product once, with a scratch that counts and so without operands.
+static void count_products(const evaluation *e, size_t text_tokens)
+{
+    const ff_transformer *transformer = e->transformer;
+    const ff_kernels *kernels = e->kernels;
+    const float *none = e->hidden;
+    const ff_convolution patches = patch_convolution(e);
+    const ff_attention over_tokens = attention_over(e, e->tokens, none, none, none, NULL);
+    const ff_attention over_text = attention_over(e, text_tokens, none, none, none, NULL);
+    kernels->convolution(&patches);
+    kernels->attention(&over_tokens);
+    kernels->attention(&over_text);
+    ff_linear_apply(&transformer->time_in, kernels, e->groups.count, none, NULL);
+    ff_linear_apply(&transformer->time_out, kernels, e->groups.count, none, NULL);
+    ff_linear_apply(&transformer->time_proj, kernels, e->groups.count, none, NULL);
+    for (size_t layer = 0; layer < transformer->shape.layers; layer++) {
+        const ff_transformer_block *block = &transformer->blocks[layer];
+        const ff_linear *inner[] = {&block->attn1.to_q, &block->attn1.to_k, &block->attn1.to_v, &block->attn2.to_q};
+        for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
+            ff_linear_apply(inner[i], kernels, e->tokens, none, NULL);
+        add_product(e, &block->attn1.to_out, 0, e->tokens, none, none);
+        add_product(e, &block->attn2.to_out, 0, e->tokens, none, NULL);
+        ff_linear_apply(&block->ffn_in, kernels, e->feed_rows, none, NULL);
+        add_product(e, &block->ffn_out, 0, e->feed_rows, none, none);
+    }
+    ff_linear_apply(&transformer->proj_out, kernels, e->tokens, none, NULL);
+}
+
+size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t frames,
+                              size_t height, size_t width, size_t unique_timesteps, size_t text_tokens)
+{
+    float none;
+    ff_scratch scratch;
+    ff_kernels counting = ff_kernels_counting(kernels, &scratch);
+    evaluation e = {.transformer = transformer, .kernels = &counting, .hidden = &none,
+                    .groups = {.count = unique_timesteps}};
+    if (!count_tokens(transformer, frames, height, width, &e.grid, &e.tokens))
+        return SIZE_MAX;
+    e.feed_rows = feed_forward_rows(&transformer->shape, e.tokens);
+    count_products(&e, text_tokens);
+    return scratch.size;
 }
 
 // ---- named tensors ----

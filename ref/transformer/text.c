@@ -95,3 +95,17 @@ size_t ff_transformer_text_memory(const ff_transformer *transformer, size_t toke
     size_t plane, total;
     return text_floats(transformer, tokens, &plane, &total) ? total * sizeof(float) : SIZE_MAX;
 }
+
+size_t ff_transformer_text_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t distinct)
+{
+    ff_scratch scratch;
+    const ff_kernels counting = ff_kernels_counting(kernels, &scratch);
+    ff_linear_apply(&transformer->text_in, &counting, distinct, NULL, NULL);
+    ff_linear_apply(&transformer->text_out, &counting, distinct, NULL, NULL);
+    for (size_t layer = 0; layer < transformer->shape.layers; layer++) {
+        const ff_transformer_attention *attention = &transformer->blocks[layer].attn2;
+        ff_linear_apply(&attention->to_k, &counting, distinct, NULL, NULL);
+        ff_linear_apply(&attention->to_v, &counting, distinct, NULL, NULL);
+    }
+    return scratch.size;
+}

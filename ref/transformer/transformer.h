@@ -61,5 +61,9 @@ double ff_transformer_text_flop(const ff_transformer *transformer, size_t distin
 size_t ff_transformer_memory(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
                              size_t unique_timesteps);
 size_t ff_transformer_text_memory(const ff_transformer *transformer, size_t tokens);
+// Bytes that the kernels take beside that: most for an evaluation, and for a prompt with so many distinct rows.
+size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t frames,
+                              size_t height, size_t width, size_t unique_timesteps, size_t text_tokens);
+size_t ff_transformer_text_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t distinct);
 
 #endif

@@ -132,7 +132,17 @@ static ff_status residual(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_sta
     return FF_OK;
 }
 
-// One head as wide as the channels; each frame for itself.
+// One head as wide as the channels; each frame for itself. Queries, keys and values lie side by side.
+static ff_attention attention_among(const ff_vae_run *run, size_t pixels, size_t channels)
+{
+    return (ff_attention){
+        .queries = pixels, .keys = pixels, .heads = 1, .head_dim = channels,
+        .q_stride = 3 * channels, .k_stride = 3 * channels, .v_stride = 3 * channels,
+        .scale = (float)(1.0 / sqrt((double)channels)),
+        .scratch = run->kernels->scratch,
+    };
+}
+
 static ff_status attention(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_state *state)
 {
     size_t pixels = pixels_of(&state->in), channels = layer->in_channels;
@@ -142,14 +152,12 @@ static ff_status attention(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_st
     run->kernels->channel_norm(pixels, channels, run->frame, layer->norm1, false, normed);
     if ((status = apply_linear(run, &layer->first, pixels, normed, qkv)))
         return status;
-    status = computed(run, run->kernels->attention(&(ff_attention){
-        .queries = pixels, .keys = pixels, .heads = 1, .head_dim = channels,
-        .q = qkv, .k = qkv + channels, .v = qkv + 2 * channels,
-        .q_stride = 3 * channels, .k_stride = 3 * channels, .v_stride = 3 * channels,
-        .scale = (float)(1.0 / sqrt((double)channels)),
-        .out = attended,
-        .scratch = run->kernels->scratch,
-    }));
+    ff_attention p = attention_among(run, pixels, channels);
+    p.q = qkv;
+    p.k = qkv + channels;
+    p.v = qkv + 2 * channels;
+    p.out = attended;
+    status = computed(run, run->kernels->attention(&p));
     if (status || (status = apply_linear(run, &layer->second, pixels, attended, projected)))
         return status;
     run->kernels->add(pixels * channels, projected, run->frame, run->frame);
@@ -278,4 +286,61 @@ ff_status ff_vae_run_frame(ff_vae_run *run, size_t first)
             return status;
     }
     return run->emit(run, run->emitted++);
+}
+
+// ---- what the kernels pack ----
+
+// Each product of a layer once, with a scratch that counts and so without operands.
+static void count_layer(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_window in, ff_vae_window out)
+{
+    ff_vae_window between = ff_vae_layer_between(layer, out);
+    switch (layer->kind) {
+    case FF_VAE_LINEAR:
+        apply_linear(run, &layer->first, pixels_of(&in), NULL, NULL);
+        break;
+    case FF_VAE_CONVOLUTION:
+        apply_convolution(run, &layer->first, &in, &out, 1, NULL, NULL);
+        break;
+    case FF_VAE_RESIDUAL:
+        apply_convolution(run, &layer->first, &in, &between, 1, NULL, NULL);
+        apply_convolution(run, &layer->second, &between, &out, 1, NULL, NULL);
+        if (layer->shortcut.weight.data)
+            apply_linear(run, &layer->shortcut, pixels_of(&out), NULL, NULL);
+        break;
+    case FF_VAE_ATTENTION: {
+        const ff_attention p = attention_among(run, pixels_of(&in), layer->in_channels);
+        run->kernels->attention(&p);
+        apply_linear(run, &layer->first, pixels_of(&in), NULL, NULL);
+        apply_linear(run, &layer->second, pixels_of(&in), NULL, NULL);
+        break;
+    }
+    case FF_VAE_DOWNSAMPLE:
+        apply_convolution(run, &layer->first, &in, &out, 2, NULL, NULL);
+        if (layer->temporal)
+            apply_convolution(run, &layer->second, &out, &out, 1, NULL, NULL);
+        break;
+    case FF_VAE_UPSAMPLE:
+        apply_convolution(run, &layer->first, &between, &out, 1, NULL, NULL);
+        if (layer->temporal)
+            apply_convolution(run, &layer->second, &in, &in, 1, NULL, NULL);
+        break;
+    case FF_VAE_BRANCH:
+    case FF_VAE_AVERAGE_DOWN:
+    case FF_VAE_REPEAT_UP:
+        break;
+    }
+}
+
+size_t ff_vae_part_scratch(const ff_vae_part *part, const ff_kernels *kernels)
+{
+    ff_scratch scratch;
+    const ff_kernels counting = ff_kernels_counting(kernels, &scratch);
+    ff_vae_run run = {.kernels = &counting};
+    ff_vae_window out = part->out;
+    for (size_t i = part->end; i-- > part->first;) {
+        ff_vae_window in = ff_vae_layer_input(&part->network->layers[i], out);
+        count_layer(&run, &part->network->layers[i], in, out);
+        out = in;
+    }
+    return scratch.size;
 }

@@ -99,6 +99,8 @@ ff_vae_window ff_vae_part_input(const ff_vae_part *part);
 
 // Two for each multiply-add of a part over a clip.
 double ff_vae_part_flop(const ff_vae_part *part);
+// Most bytes that the kernels take beside the arena's.
+size_t ff_vae_part_scratch(const ff_vae_part *part, const ff_kernels *kernels);
 
 // The last `capacity` frames that came by: a causal convolution's feature cache.
 typedef struct ff_vae_history {

@@ -118,6 +118,17 @@ double ff_vae_strips_flop(const ff_vae_strips *strips)
     return flop;
 }
 
+size_t ff_vae_strips_scratch(const ff_vae_strips *strips, const ff_kernels *kernels)
+{
+    ff_vae_part part = strips->count == 1 ? ff_vae_strips_all(strips) : ff_vae_strips_middle(strips);
+    size_t most = ff_vae_part_scratch(&part, kernels);
+    for (size_t i = 0; strips->count > 1 && i < strips->count; i++) {
+        part = ff_vae_strips_strip(strips, i);
+        most = larger(most, ff_vae_part_scratch(&part, kernels));
+    }
+    return most;
+}
+
 ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_vae_window in, size_t count)
 {
     ff_vae_strips strips = {

@@ -26,6 +26,7 @@ size_t ff_vae_strips_row_floats(const ff_vae_strips *strips);    // of a frame a
 size_t ff_vae_strips_frame_floats(const ff_vae_strips *strips);  // of one that comes out; SIZE_MAX if they do not fit
 double ff_vae_strips_flop(const ff_vae_strips *strips);
 size_t ff_vae_strips_memory(const ff_vae_strips *strips);  // SIZE_MAX if it does not fit a size_t
+size_t ff_vae_strips_scratch(const ff_vae_strips *strips, const ff_kernels *kernels);
 
 // Frames that wait in a temporary file until a strip, or the middle, takes them up.
 typedef struct ff_vae_waiting {

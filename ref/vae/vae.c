@@ -78,6 +78,12 @@ static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena
     return status;
 }
 
+// Bounds video and latents.
+static bool encoding_fits(const ff_vae *vae, size_t frames, size_t height, size_t width)
+{
+    return clip_fits(frames, height, width, 3 * vae->shape.latent_channels);
+}
+
 static ff_vae_strips plan_encoding(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
 {
     size_t patch = vae->shape.patch;
@@ -96,7 +102,7 @@ ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_
     if (height == 0 || width == 0 || height % factor != 0 || width % factor != 0)
         return ff_fail(error, FF_ERROR_INPUT, "the VAE cannot encode frames of %zu x %zu; expected multiples of %zu",
                        width, height, factor);
-    if (!clip_fits(frames, height, width, 3 * vae->shape.latent_channels))  // bounds video and latents
+    if (!encoding_fits(vae, frames, height, width))
         return ff_fail(error, FF_ERROR_INPUT, "%zu frames of %zu x %zu are too large for this machine", frames, width,
                        height);
 
@@ -238,22 +244,33 @@ static ff_status decode_strips(decoding *d, const ff_kernels *kernels, ff_arena 
     return status;
 }
 
+// Bounds latents and a frame.
+static bool decoding_fits(const ff_vae *vae, size_t frames, size_t height, size_t width)
+{
+    size_t factor = vae->shape.spatial_factor;
+    return clip_fits(frames, height, width, factor * factor * (3 + vae->shape.latent_channels));
+}
+
+static ff_vae_strips plan_decoding(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+{
+    return ff_vae_strips_plan(&vae->decoder, true, ff_vae_whole(frames, height, width), strips);
+}
+
 ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
                                const float *latents, size_t frames, size_t height, size_t width, ff_vae_sink sink,
                                ff_vae_progress progress, void *user, ff_error *error)
 {
-    size_t factor = vae->shape.spatial_factor;
     if (frames == 0 || height == 0 || width == 0)
         return ff_fail(error, FF_ERROR_INPUT, "the VAE cannot decode latents of %zu frames of %zu x %zu", frames, width,
                        height);
-    if (!clip_fits(frames, height, width, factor * factor * (3 + vae->shape.latent_channels)))  // latents and a frame
+    if (!decoding_fits(vae, frames, height, width))
         return ff_fail(error, FF_ERROR_INPUT, "latents of %zu frames of %zu x %zu are too large for this machine",
                        frames, width, height);
 
     decoding d = {.vae = vae, .latents = latents, .sink = sink, .progress = progress, .user = user};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status;
-    d.strips = ff_vae_strips_plan(&vae->decoder, true, ff_vae_whole(frames, height, width), strips);
+    d.strips = plan_decoding(vae, strips, frames, height, width);
     if (d.strips.count == 1)
         status = decode_part(&d, kernels, arena, ff_vae_strips_all(&d.strips), put_frame, error);
     else
@@ -291,7 +308,7 @@ static ff_vae_cost cost_of(const ff_vae_strips *strips)
 
 ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
 {
-    if (!clip_fits(frames, height, width, 3 * vae->shape.latent_channels))
+    if (!encoding_fits(vae, frames, height, width))
         return (ff_vae_cost){.strips = 1, .memory = SIZE_MAX};
     ff_vae_strips plan = plan_encoding(vae, strips, frames, height, width);
     return cost_of(&plan);
@@ -300,9 +317,9 @@ ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, 
 ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
 {
     size_t factor = vae->shape.spatial_factor;
-    if (!clip_fits(frames, height, width, factor * factor * (3 + vae->shape.latent_channels)))
+    if (!decoding_fits(vae, frames, height, width))
         return (ff_vae_cost){.strips = 1, .memory = SIZE_MAX};
-    ff_vae_strips plan = ff_vae_strips_plan(&vae->decoder, true, ff_vae_whole(frames, height, width), strips);
+    ff_vae_strips plan = plan_decoding(vae, strips, frames, height, width);
     ff_vae_cost cost = cost_of(&plan);
     if (cost.strips > 1) {
         size_t rows = ff_vae_waiting_bytes(plan.out.frames, factor * height, factor * width * 3);
@@ -310,6 +327,24 @@ ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, 
             cost.disk = SIZE_MAX;
     }
     return cost;
+}
+
+size_t ff_vae_encode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, size_t frames, size_t height,
+                             size_t width)
+{
+    if (!encoding_fits(vae, frames, height, width))
+        return SIZE_MAX;
+    ff_vae_strips plan = plan_encoding(vae, strips, frames, height, width);
+    return ff_vae_strips_scratch(&plan, kernels);
+}
+
+size_t ff_vae_decode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, size_t frames, size_t height,
+                             size_t width)
+{
+    if (!decoding_fits(vae, frames, height, width))
+        return SIZE_MAX;
+    ff_vae_strips plan = plan_decoding(vae, strips, frames, height, width);
+    return ff_vae_strips_scratch(&plan, kernels);
 }
 
 double ff_vae_encode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width)

@@ -76,11 +76,16 @@ typedef struct ff_vae_cost {
     size_t strips;      // 1: whole frames
     double flop;        // of the products, two for each multiply-add, those with the zeros of the padding included
     double flop_whole;  // in one strip; the rest of flop is rows computed more than once
-    size_t memory;      // bytes taken from the arena; what the kernels pack comes on top. SIZE_MAX: no size_t holds it
+    size_t memory;      // bytes taken from the arena. SIZE_MAX: no size_t holds it
     size_t disk;        // bytes in temporary files
 } ff_vae_cost;
 ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width);
 ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width);
+// Most bytes that the kernels take beside that.
+size_t ff_vae_encode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, size_t frames, size_t height,
+                             size_t width);
+size_t ff_vae_decode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, size_t frames, size_t height,
+                             size_t width);
 // flop in as few strips as FF_VAE_MEMORY asks for.
 double ff_vae_encode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width);
 double ff_vae_decode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width);

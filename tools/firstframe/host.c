@@ -100,9 +100,18 @@ size_t ff_host_memory(void)
 size_t ff_host_peak_memory(void)
 {
     struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return 0;
-    return (size_t)usage.ru_maxrss * 1024;
+    char line[128];
+    unsigned long long kilobytes = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && !kilobytes && fgets(line, sizeof line, status))
+        if (sscanf(line, "VmHWM: %llu", &kilobytes) != 1)
+            kilobytes = 0;
+    if (status)
+        fclose(status);
+    // elsewhere what getrusage knows, which begins with what the process that started this one had
+    if (!kilobytes && getrusage(RUSAGE_SELF, &usage) == 0)
+        kilobytes = (unsigned long long)usage.ru_maxrss;
+    return (size_t)kilobytes * 1024;
 }
 
 uint64_t ff_host_random(void)
