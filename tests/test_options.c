@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "edit_distance.h"
 #include "options.h"
 
 #define MOST_ARGUMENTS 16

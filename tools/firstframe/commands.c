@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "edit_distance.h"
 
 #include <stdio.h>
 #include <string.h>
