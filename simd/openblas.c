@@ -84,7 +84,7 @@ static ff_status matmul(const ff_matmul *p)
         if (!sums)
             return FF_ERROR_MEMORY;
     }
-    ff_status status = ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &own, NULL);
+    ff_status status = ff_simd_choose(FF_ISA_AUTO, &own, NULL);
     if (status == FF_OK && p->b_dtype == FF_F32)
         multiply(p, 0, p->columns, p->b, sums, stride);
     else if (status == FF_OK)

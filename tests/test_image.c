@@ -8,7 +8,7 @@
 
 #include "image/fit.h"
 #include "image/resize.h"
-#include "measure/sha256.h"
+#include "kernels/sha256_blocks.h"
 
 // The same linear congruential generator as in tools/golden/image.py.
 static ff_image noise(size_t width, size_t height, uint32_t seed)
