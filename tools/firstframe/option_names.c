@@ -17,7 +17,6 @@ static const struct {
     {"lora-model-dir", "LoRA"},              {"lora", "LoRA"},
     {"upscale-model", "an upscaler"},        {"upscale-repeats", "an upscaler"},
     {"vace-strength", "VACE"},               {"clip-skip", "CLIP"},
-    {"isa", "choosing the instruction set"},
 };
 
 int ff_option_find(const char *name, size_t length)
