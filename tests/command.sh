@@ -1,5 +1,5 @@
-# What tests of the command line begin with; sourced with PROGRAM SOURCE_FOLDER as arguments. Leaves the shell in an empty
-# folder that is gone at the end, with $program, $source and $failures.
+# What tests of the command line begin with; sourced with PROGRAM SOURCE_FOLDER as arguments. Leaves the shell in an
+# empty folder that is gone at the end, with $program, $source and $failures.
 program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 source=$(cd "$2" && pwd)
 work=$(mktemp -d) || exit 1

@@ -1,4 +1,4 @@
-// Opened weights from inside, shared by safetensors.c, which reads a file, and weights.c, which finds files and tensors.
+// Opened weights from inside: safetensors.c reads a file into them, weights.c finds files and tensors.
 #ifndef FF_SAFETENSORS_H
 #define FF_SAFETENSORS_H
 

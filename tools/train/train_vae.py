@@ -5,8 +5,9 @@
 
 Noise of a random strength is added to the latents, up to --noise times each channel's own spread: what the transformer
 gets slightly wrong then still decodes to a clean picture. With --decoder-only the encoder stays as it is, so that
-latents already encoded, and a transformer trained on them, stay valid. Clips as long as those that will be decoded (25 frames) are a must: from the third latent frame on the
-decoder's caches take another path, and errors run on from there. Saves the average of the weights every three minutes.
+latents already encoded, and a transformer trained on them, stay valid. Clips as long as those that will be decoded (25
+frames) are a must: from the third latent frame on the decoder's caches take another path, and errors run on from there.
+Saves the average of the weights every three minutes.
 """
 
 import argparse
