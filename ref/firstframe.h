@@ -159,8 +159,8 @@ typedef struct ff_model ff_model;
 // folder: a diffusers model folder. Maps the weights, checks every shape against the configs; computes nothing.
 ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error);
 void ff_model_close(ff_model *model);  // NULL allowed
-// SHA-256 over configs and weight headers; identifies the model in metadata.
-void ff_model_hash(const ff_model *model, uint8_t out[32]);
+// SHA-256 over configs and weight headers; identifies the model in metadata. Computed once and kept.
+void ff_model_hash(ff_model *model, uint8_t out[32]);
 
 // What a model is. Strings live as long as the model.
 typedef struct ff_model_facts {

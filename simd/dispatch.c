@@ -107,7 +107,7 @@ static ff_isa best(void)
     return FF_ISA_SCALAR;
 }
 
-static ff_status choose_isa(ff_isa isa, ff_kernels *out, ff_error *error)
+ff_status ff_simd_choose(ff_isa isa, ff_kernels *out, ff_error *error)
 {
     if (isa == FF_ISA_AUTO)
         isa = best();
@@ -135,26 +135,4 @@ void ff_sha256_blocks(uint32_t state[8], size_t blocks, const uint8_t *bytes)
     }
 #endif
     ff_sha256_blocks_plain(state, blocks, bytes);
-}
-
-ff_status ff_kernels_choose(ff_isa isa, ff_backend backend, ff_kernels *out, ff_error *error)
-{
-    ff_status status = choose_isa(isa, out, error);
-    if (status)
-        return status;
-    switch (backend) {
-    case FF_BACKEND_OWN:
-        return FF_OK;
-    case FF_BACKEND_OPENBLAS:
-#if defined(FF_OPENBLAS)
-        ff_openblas_products(out);
-        return FF_OK;
-#else
-        return ff_fail(error, FF_ERROR_INPUT, "this firstframe was built without OpenBLAS");
-#endif
-    case FF_BACKEND_F64:
-        *out = *ff_kernels_f64();
-        return FF_OK;
-    }
-    return ff_fail(error, FF_ERROR_INPUT, "%d is no backend", (int)backend);
 }

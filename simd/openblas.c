@@ -86,7 +86,7 @@ static ff_status matmul(const ff_matmul *p)
         return FF_ERROR_MEMORY;
     if (openblas_get_num_threads() != omp_get_max_threads())
         openblas_set_num_threads(omp_get_max_threads());
-    ff_status status = ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &own, NULL);
+    ff_status status = ff_simd_choose(FF_ISA_AUTO, &own, NULL);
     if (status == FF_OK && p->b_dtype == FF_F32)
         multiply(p, 0, p->columns, p->b, sums, stride);
     else if (status == FF_OK)

@@ -2,7 +2,7 @@
 #ifndef FF_SIMD_SHA256_H
 #define FF_SIMD_SHA256_H
 
-#include "../ref/measure/sha256.h"
+#include "../ref/kernels/sha256_blocks.h"
 
 #if defined(__x86_64__) || defined(__aarch64__)
 // Only for processors that have them: SHA and SSE4.1, or on AArch64 SHA2.

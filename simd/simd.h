@@ -17,6 +17,9 @@ FF_SIMD_GROUPS(avx2)
 FF_SIMD_GROUPS(avx512)
 FF_SIMD_GROUPS(neon)
 
+// The fastest kernels the processor has for `isa`, as ff_kernels_choose gives them without another backend.
+ff_status ff_simd_choose(ff_isa isa, ff_kernels *out, ff_error *error);
+
 // Overwrites the matrix product with OpenBLAS's, and the name.
 void ff_openblas_products(ff_kernels *);
 

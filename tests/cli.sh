@@ -1,31 +1,10 @@
 #!/bin/sh
 # End-to-end checks of the command line, with a tiny model of random weights.
 #   sh tests/cli.sh PROGRAM SOURCE_FOLDER
-program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-models=$(cd "$2" && pwd)/golden/diffusers/models
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$(dirname "$0")/command.sh"
+models=$source/golden/diffusers/models
 cp -r "$models/tiny-ti2v" model || exit 1
-unset FIRSTFRAME_MODEL
-failures=0
 small="--size 32x32 --steps 2 -m model"
-
-fail() {
-    echo "FAILED: $*"
-    sed 's/^/    stdout: /' out
-    sed 's/^/    stderr: /' err
-    failures=$((failures + 1))
-}
-
-# run STATUS ARGUMENTS...: the program must end with this status.
-run() {
-    wanted=$1
-    shift
-    "$program" "$@" >out 2>err
-    status=$?
-    [ $status -eq "$wanted" ] || fail "status $status, not $wanted: firstframe $*"
-}
 
 # refuse PATTERN ARGUMENTS...: status 2, one sentence that holds the pattern, and nothing written.
 refuse() {

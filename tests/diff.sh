@@ -2,29 +2,9 @@
 # Dumps and their comparison from the command line: exit statuses, sentences, maps, plots, and dumps written by a C program
 # that includes tools/firstframe_dump.h.
 #   sh tests/diff.sh PROGRAM SOURCE_FOLDER COMPILER
-program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-source=$(cd "$2" && pwd)
+. "$(dirname "$0")/command.sh"
 compiler=$3
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() {
-    echo "FAILED: $*"
-    sed 's/^/    stdout: /' out
-    sed 's/^/    stderr: /' err
-    failures=$((failures + 1))
-}
-
-# run STATUS ARGUMENTS...: diff must end with this status.
-run() {
-    wanted=$1
-    shift
-    "$program" diff "$@" >out 2>err
-    status=$?
-    [ $status -eq "$wanted" ] || fail "status $status, not $wanted: diff $*"
-}
+tested=diff
 
 # refuse PATTERN ARGUMENTS...: status 2 and one sentence that holds the pattern.
 refuse() {

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "firstframe.h"
+
 ff_weights *golden_open(const char *path)
 {
     char full[1024];
@@ -66,4 +68,15 @@ void assert_ok(ff_status status, const ff_error *error)
 {
     if (status != FF_OK)
         fail_msg("%s", error->message);
+}
+
+void print_sha256(const void *bytes, size_t size, char out[65])
+{
+    uint8_t digest[32];
+    ff_sha256 hash;
+    ff_sha256_start(&hash);
+    ff_sha256_add(&hash, bytes, size);
+    ff_sha256_finish(&hash, digest);
+    for (int i = 0; i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }

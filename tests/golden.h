@@ -21,6 +21,9 @@ double relative_l2(const float *a, const float *b, size_t count);
 // Fails, naming `what` and the figure, if relative_l2 exceeds the tolerance.
 void assert_close(const char *what, const float *a, const float *b, size_t count, double tolerance);
 
+// The SHA-256 in hexadecimal digits.
+void print_sha256(const void *bytes, size_t size, char out[65]);
+
 // Fails with the error's sentence unless status is FF_OK.
 void assert_ok(ff_status status, const ff_error *error);
 

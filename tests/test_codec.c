@@ -22,17 +22,6 @@ static uint8_t *load(const char *path, size_t *size)
     return bytes;
 }
 
-static void hexadecimal(const void *bytes, size_t size, char out[65])
-{
-    uint8_t digest[32];
-    ff_sha256 hash;
-    ff_sha256_start(&hash);
-    ff_sha256_add(&hash, bytes, size);
-    ff_sha256_finish(&hash, digest);
-    for (int i = 0; i < 32; i++)
-        sprintf(out + 2 * i, "%02x", digest[i]);
-}
-
 // tools/golden/image.py: PNG from the specification and WebP from libwebp, exact; JPEG from Pillow's libjpeg-turbo,
 // within 2 levels, as decoders may round differently.
 static void pictures_are_read_as_pillow_reads_them(void **state)
@@ -57,7 +46,7 @@ static void pictures_are_read_as_pillow_reads_them(void **state)
         if (picture.width != width || picture.height != height)
             fail_msg("%s: %zu x %zu instead of %zu x %zu", name, picture.width, picture.height, width, height);
         if (tolerance == 0) {
-            hexadecimal(picture.rgb, 3 * width * height, found);
+            print_sha256(picture.rgb, 3 * width * height, found);
             if (strcmp(found, expected) != 0)
                 fail_msg("%s: other pixels than expected", name);
         } else {

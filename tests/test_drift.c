@@ -1,5 +1,6 @@
 // The figures of drift on made pictures: each scores zero on a copy, moves with what it is named after and, at most a
 // fifth as much, with what it is to ignore.
+#include "drawn_face.h"
 #include "golden.h"
 
 #include <math.h>
@@ -12,89 +13,7 @@
 #include "measure/flicker.h"
 #include "measure/motion.h"
 
-enum { SIDE = 128 };
 #define MOVES 5.0   // the response to what counts is at least so many times that to what does not
-
-typedef struct rgb { double r, g, b; } rgb;
-
-// A drawn portrait: ground, hair, face, eyes, brows, mouth, top.
-typedef struct face {
-    rgb ground, hair, skin, eyes, top;
-    double width, height;         // of the face, over the picture's side
-    double eye_gap, eye_y, eye_size, brow_y, mouth_y, mouth_width, hair_width, hair_length;
-} face;
-
-static const face anna = {
-    {0.55, 0.62, 0.66}, {0.45, 0.22, 0.12}, {0.90, 0.74, 0.64}, {0.25, 0.35, 0.25}, {0.30, 0.36, 0.50},
-    0.17, 0.23, 0.075, -0.02, 0.020, -0.07, 0.12, 0.060, 0.25, 0.40,
-};
-// The same colours, another face.
-static const face berta = {
-    {0.55, 0.62, 0.66}, {0.45, 0.22, 0.12}, {0.90, 0.74, 0.64}, {0.25, 0.35, 0.25}, {0.30, 0.36, 0.50},
-    0.21, 0.19, 0.105, 0.01, 0.034, -0.055, 0.09, 0.095, 0.25, 0.36,
-};
-
-static double soft(double inside)   // 1 well inside, 0 well outside, over about a pixel
-{
-    double t = inside * SIDE + 0.5;
-    return t < 0 ? 0 : t > 1 ? 1 : t;
-}
-
-// How far (x, y) is inside an ellipse, about in sides.
-static double ellipse(double x, double y, double cx, double cy, double rx, double ry)
-{
-    double u = (x - cx) / rx, v = (y - cy) / ry;
-    return (1 - sqrt(u * u + v * v)) * (rx < ry ? rx : ry);
-}
-
-static void mix(rgb *under, rgb over, double part)
-{
-    under->r += part * (over.r - under->r);
-    under->g += part * (over.g - under->g);
-    under->b += part * (over.b - under->b);
-}
-
-// The colour at (x, y), both from -0.5 to 0.5 in the picture and going on beyond.
-static rgb colour_at(const face *f, double x, double y)
-{
-    const rgb red = {0.70, 0.30, 0.30}, white = {0.95, 0.95, 0.93};
-    rgb out = f->ground;
-    double light = 1 - 0.25 * y + 0.15 * x;
-    out.r *= light, out.g *= light, out.b *= light;
-    mix(&out, f->hair, soft(ellipse(x, y, 0, -0.02, f->hair_width, f->hair_length)));
-    mix(&out, f->top, soft(ellipse(x, y, 0, 0.52, 0.36, 0.26)));
-    mix(&out, f->skin, soft(ellipse(x, y, 0, 0.22, 0.07, 0.14)));
-    mix(&out, f->skin, soft(ellipse(x, y, 0, 0, f->width, f->height)));
-    mix(&out, f->hair, soft(ellipse(x, y, 0, -0.26, f->hair_width, 0.12)));
-    for (int side = -1; side <= 1; side += 2) {
-        double at = side * f->eye_gap;
-        mix(&out, white, soft(ellipse(x, y, at, f->eye_y, f->eye_size * 1.6, f->eye_size)));
-        mix(&out, f->eyes, soft(ellipse(x, y, at, f->eye_y, f->eye_size * 0.8, f->eye_size * 0.8)));
-        mix(&out, f->hair, soft(ellipse(x, y, at, f->brow_y, f->eye_size * 1.8, 0.010)));
-    }
-    mix(&out, red, soft(ellipse(x, y, 0, f->mouth_y, f->mouth_width, 0.018)));
-    return out;
-}
-
-static uint8_t code(double value)
-{
-    return (uint8_t)(255 * (value < 0 ? 0 : value > 1 ? 1 : value) + 0.5);
-}
-
-// The face seen by a camera that was moved by (dx, dy) and zoomed.
-static ff_image draw(const face *f, double dx, double dy, double zoom)
-{
-    ff_image image = {SIDE, SIDE, malloc(3 * SIDE * SIDE)};
-    assert_non_null(image.rgb);
-    for (size_t y = 0; y < SIDE; y++)
-        for (size_t x = 0; x < SIDE; x++) {
-            double u = ((double)x + 0.5) / SIDE - 0.5, v = ((double)y + 0.5) / SIDE - 0.5;
-            rgb c = colour_at(f, (u - dx) / zoom, (v - dy) / zoom);
-            uint8_t *at = image.rgb + 3 * (y * SIDE + x);
-            at[0] = code(c.r), at[1] = code(c.g), at[2] = code(c.b);
-        }
-    return image;
-}
 
 // The same picture in other colours: red, green and blue change places.
 static ff_image swap_palette(const ff_image *image)
@@ -179,16 +98,16 @@ static int measure_all(void **state)
     assert_ok(ff_model_open(FF_GOLDEN "/model", &s->model, &error), &error);
     ff_model_facts facts = ff_model_describe(s->model);
     s->encoder = (ff_encoder){facts.latent_channels, facts.spatial_factor, encode, s->model};
-    ff_image still = draw(&anna, 0, 0, 1);
+    ff_image still = draw_face(&anna, 0, 0, 1);
     assert_ok(ff_measured_create(&still, &s->encoder, &from, &error), &error);
-    s->copied = drift_to(s, &from, draw(&anna, 0, 0, 1), "copied");
+    s->copied = drift_to(s, &from, draw_face(&anna, 0, 0, 1), "copied");
     s->swapped = drift_to(s, &from, swap_palette(&still), "palette swapped");
     s->rearranged = drift_to(s, &from, rearrange(&still), "rearranged");
-    s->other = drift_to(s, &from, draw(&berta, 0, 0, 1), "another face");
-    s->pushed = drift_to(s, &from, draw(&anna, 0, 0, 1.15), "camera push");
+    s->other = drift_to(s, &from, draw_face(&berta, 0, 0, 1), "another face");
+    s->pushed = drift_to(s, &from, draw_face(&anna, 0, 0, 1.15), "camera push");
     s->grained = drift_to(s, &from, add_grain(&still), "grain");
     for (size_t i = 0; i < SHIFTS; i++)
-        s->shifted[i] = drift_to(s, &from, draw(&anna, shifts[i][0], shifts[i][1], 1), "shift of a tenth");
+        s->shifted[i] = drift_to(s, &from, draw_face(&anna, shifts[i][0], shifts[i][1], 1), "shift of a tenth");
     ff_measured_free(&from);
     free(still.rgb);
     return 0;
@@ -289,11 +208,11 @@ static void a_shift_and_a_zoom_are_found(void **state)
 {
     (void)state;
     static const double moves[][3] = {{0, 0, 1}, {0.1, 0, 1}, {-0.05, 0.08, 1}, {0, 0, 1.2}, {0.04, 0, 0.9}};
-    ff_image still = draw(&anna, 0, 0, 1);
+    ff_image still = draw_face(&anna, 0, 0, 1);
     ff_view from, to;
     assert_ok(ff_view_create(&still, &from, NULL), NULL);
     for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
-        ff_image moved = draw(&anna, moves[i][0], moves[i][1], moves[i][2]);
+        ff_image moved = draw_face(&anna, moves[i][0], moves[i][1], moves[i][2]);
         ff_alignment found;
         assert_ok(ff_view_create(&moved, &to, NULL), NULL);
         assert_ok(ff_align(&from, &to, &found, NULL), NULL);
@@ -377,22 +296,22 @@ static double flicker_of(frame_maker make)
 static ff_image frozen(size_t t)
 {
     (void)t;
-    return draw(&anna, 0, 0, 1);
+    return draw_face(&anna, 0, 0, 1);
 }
 
 static ff_image panning(size_t t)   // 0.0125 of the side a frame: 10 % a second
 {
-    return draw(&anna, -0.1 + 0.0125 * (double)t, 0, 1);
+    return draw_face(&anna, -0.1 + 0.0125 * (double)t, 0, 1);
 }
 
 static ff_image panning_slowly(size_t t)
 {
-    return draw(&anna, -0.05 + 0.00625 * (double)t, 0, 1);
+    return draw_face(&anna, -0.05 + 0.00625 * (double)t, 0, 1);
 }
 
 static ff_image brightened(int by)
 {
-    ff_image image = draw(&anna, 0, 0, 1);
+    ff_image image = draw_face(&anna, 0, 0, 1);
     for (size_t i = 0; i < 3 * SIDE * SIDE; i++) {
         int value = image.rgb[i] + by;
         image.rgb[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
@@ -446,7 +365,7 @@ static void flicker_is_the_amplitude_and_zero_for_a_steady_picture(void **state)
 // The still redder and darker, and in its lower right corner something new.
 static ff_image drifted_with_something_new(void)
 {
-    ff_image image = draw(&anna, 0, 0, 1);
+    ff_image image = draw_face(&anna, 0, 0, 1);
     for (size_t y = 0; y < SIDE; y++)
         for (size_t x = 0; x < SIDE; x++) {
             uint8_t *at = image.rgb + 3 * (y * SIDE + x);
@@ -476,7 +395,7 @@ static double difference_outside(const ff_image *a, const ff_image *b)
 static void matched_colours_are_the_stills_whatever_is_new(void **state)
 {
     (void)state;
-    ff_image still = draw(&anna, 0, 0, 1), frame = drifted_with_something_new();
+    ff_image still = draw_face(&anna, 0, 0, 1), frame = drifted_with_something_new();
     double before = difference_outside(&still, &frame);
     assert_ok(ff_colour_match(&still, &frame, NULL), NULL);
     double after = difference_outside(&still, &frame);
@@ -491,8 +410,8 @@ static void matched_colours_are_the_stills_whatever_is_new(void **state)
 static void a_frame_with_the_stills_colours_stays_as_it_is(void **state)
 {
     (void)state;
-    ff_image still = draw(&anna, 0, 0, 1), copy = draw(&anna, 0, 0, 1), moved = draw(&anna, 0.05, 0, 1);
-    ff_image before = draw(&anna, 0.05, 0, 1);
+    ff_image still = draw_face(&anna, 0, 0, 1), copy = draw_face(&anna, 0, 0, 1), moved = draw_face(&anna, 0.05, 0, 1);
+    ff_image before = draw_face(&anna, 0.05, 0, 1);
     assert_ok(ff_colour_match(&still, &copy, NULL), NULL);
     assert_memory_equal(still.rgb, copy.rgb, 3 * SIDE * SIDE);
     assert_ok(ff_colour_match(&still, &moved, NULL), NULL);

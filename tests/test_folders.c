@@ -4,53 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "golden.h"
+#include "model_copy.h"
 #include "system.h"
-
-#define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"
-
-static const char *const parts[] = {"", "transformer", "vae", "text_encoder", "tokenizer", "scheduler"};
-static const char *const files[] = {
-    "model_index.json", "transformer/config.json", "transformer/diffusion_pytorch_model.safetensors",
-    "vae/config.json", "vae/diffusion_pytorch_model.safetensors", "text_encoder/config.json",
-    "text_encoder/model.safetensors", "tokenizer/tokenizer.json", "scheduler/scheduler_config.json",
-};
-enum { PARTS = sizeof parts / sizeof *parts, FILES = sizeof files / sizeof *files };
-
-static char folder[] = "/tmp/ff-folders-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void link_file(const char *name)
-{
-    char target[512];
-    snprintf(target, sizeof target, "%s/%s", MODEL, name);
-    remove(in_folder(name));
-    assert_int_equal(symlink(target, in_folder(name)), 0);
-}
 
 // Writes the model's file with `from` replaced by `to`; from "": writes `to` alone.
 static void change_file(const char *name, const char *from, const char *to)
 {
-    char path[512];
     ff_mapping file;
     ff_error error = {0};
-    snprintf(path, sizeof path, "%s/%s", MODEL, name);
-    assert_ok(ff_map_file(path, &file, &error), &error);
+    assert_ok(ff_map_file(model_copy_original(name), &file, &error), &error);
     const char *start = file.data, *at = from[0] ? memmem(start, file.size, from, strlen(from)) : start;
     if (!at)
         fail_msg("%s does not hold %s", name, from);
     size_t before = (size_t)(at - start), after = from[0] ? file.size - before - strlen(from) : 0;
-    remove(in_folder(name));
-    FILE *out = fopen(in_folder(name), "wb");
+    remove(model_copy_path(name));
+    FILE *out = fopen(model_copy_path(name), "wb");
     assert_non_null(out);
     fwrite(start, 1, before, out);
     fputs(to, out);
@@ -75,7 +45,8 @@ static void test_contradictions_are_refused(void **state)
          "config.json asks for [28, 4, 1, 2, 2]"},
         {"transformer/config.json", "\"text_dim\": 14", "\"text_dim\": 13", "config.json asks for [28, 13]"},
         {"transformer/config.json", "", "", "transformer/config.json: not a JSON object (0 bytes"},
-        {"transformer/diffusion_pytorch_model.safetensors", "\"dtype\":\"F32\"", "\"dtype\":\"I32\"", "is I32, expected F32"},
+        {"transformer/diffusion_pytorch_model.safetensors", "\"dtype\":\"F32\"", "\"dtype\":\"I32\"",
+         "is I32, expected F32"},
         {"transformer/diffusion_pytorch_model.safetensors", "", "", "0 bytes are no safetensors file"},
         {"vae/config.json", "\"z_dim\": 8", "\"z_dim\": 4", "vae/config.json: latents_mean"},
         {"vae/config.json", "\"is_residual\": true", "\"is_residual\": false", "is missing"},
@@ -94,11 +65,11 @@ static void test_contradictions_are_refused(void **state)
         ff_error error = {0};
         ff_model *model;
         change_file(cases[i].file, cases[i].from, cases[i].to);
-        if (ff_model_open(folder, &model, &error) != FF_ERROR_INPUT || model ||
-            !strstr(error.message, cases[i].expected) || !strstr(error.message, folder))
+        if (ff_model_open(model_copy_folder(), &model, &error) != FF_ERROR_INPUT || model ||
+            !strstr(error.message, cases[i].expected) || !strstr(error.message, model_copy_folder()))
             fail_msg("%s, %s: expected \"%s\", got \"%s\"", cases[i].file, cases[i].to, cases[i].expected,
                      error.message);
-        link_file(cases[i].file);
+        model_copy_restore(cases[i].file);
     }
 }
 
@@ -112,10 +83,10 @@ static void test_a_tokenizer_of_another_model_is_refused(void **state)
     for (int i = 0; i < 100; i++)
         snprintf(pieces + strlen(pieces), sizeof pieces - strlen(pieces), "[\"zz%d\",-1],", i);
     change_file("tokenizer/tokenizer.json", "\"vocab\": [", pieces);
-    assert_int_equal(ff_model_open(folder, &model, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_model_open(model_copy_folder(), &model, &error), FF_ERROR_INPUT);
     if (!strstr(error.message, "the text encoder only 384"))
         fail_msg("%s", error.message);
-    link_file("tokenizer/tokenizer.json");
+    model_copy_restore("tokenizer/tokenizer.json");
 }
 
 static void test_the_folder_itself_opens(void **state)
@@ -124,35 +95,21 @@ static void test_the_folder_itself_opens(void **state)
     ff_error error = {0};
     ff_model *model;
     uint8_t linked[32], original[32];
-    assert_ok(ff_model_open(folder, &model, &error), &error);
+    assert_ok(ff_model_open(model_copy_folder(), &model, &error), &error);
     ff_model_hash(model, linked);
     ff_model_close(model);
-    assert_ok(ff_model_open(MODEL "/", &model, &error), &error);
+    assert_ok(ff_model_open(MODELS "tiny-ti2v/", &model, &error), &error);
     ff_model_hash(model, original);
     ff_model_close(model);
     assert_memory_equal(linked, original, 32);  // wherever the folder lies
 }
 
-static int make_folder(void **state)
+static int make_copy(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder))
-        return 1;
-    for (size_t i = 1; i < PARTS; i++)
-        mkdir(in_folder(parts[i]), 0700);
-    for (size_t i = 0; i < FILES; i++)
-        link_file(files[i]);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < FILES; i++)
-        remove(in_folder(files[i]));
-    for (size_t i = PARTS; i-- > 0;)
-        rmdir(in_folder(parts[i]));
-    return 0;
+    int failed = model_copy_make(state);
+    if (!failed)
+        model_copy_link("tiny-ti2v");
+    return failed;
 }
 
 int main(void)
@@ -162,5 +119,5 @@ int main(void)
         cmocka_unit_test(test_a_tokenizer_of_another_model_is_refused),
         cmocka_unit_test(test_the_folder_itself_opens),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_copy, model_copy_remove);
 }

@@ -8,7 +8,7 @@
 
 #include "image/fit.h"
 #include "image/resize.h"
-#include "measure/sha256.h"
+#include "kernels/sha256_blocks.h"
 
 // The same linear congruential generator as in tools/golden/image.py.
 static ff_image noise(size_t width, size_t height, uint32_t seed)
@@ -20,17 +20,6 @@ static ff_image noise(size_t width, size_t height, uint32_t seed)
         image.rgb[i] = (uint8_t)(seed >> 24);
     }
     return image;
-}
-
-static void hexadecimal(const void *bytes, size_t size, char out[65])
-{
-    uint8_t digest[32];
-    ff_sha256 hash;
-    ff_sha256_start(&hash);
-    ff_sha256_add(&hash, bytes, size);
-    ff_sha256_finish(&hash, digest);
-    for (int i = 0; i < 32; i++)
-        sprintf(out + 2 * i, "%02x", digest[i]);
 }
 
 static FILE *golden_lines(const char *name)
@@ -55,7 +44,7 @@ static void sha256_gives_the_published_digests(void **state)
     };
     char found[65];
     for (size_t i = 0; i < 3; i++) {
-        hexadecimal(cases[i][0], strlen(cases[i][0]), found);
+        print_sha256(cases[i][0], strlen(cases[i][0]), found);
         assert_string_equal(found, cases[i][1]);
     }
 
@@ -104,7 +93,7 @@ static void resizing_is_pillows_to_the_byte(void **state)
         ff_error error = {0};
         ff_image in = noise(in_width, in_height, seed), out = {width, height, malloc(3 * width * height)};
         assert_ok(ff_image_resize(&in, &out, &error), &error);
-        hexadecimal(out.rgb, 3 * width * height, found);
+        print_sha256(out.rgb, 3 * width * height, found);
         if (strcmp(found, expected) != 0)
             fail_msg("%zu x %zu to %zu x %zu differs from Pillow", in_width, in_height, width, height);
         free(in.rgb);
@@ -172,7 +161,7 @@ static void fitting_is_what_pillow_makes(void **state)
         assert_int_equal(out.width, width);
         assert_int_equal(out.height, height);
         assert_true(cropped >= 0.0 && cropped < 1.0);
-        hexadecimal(out.rgb, 3 * width * height, found);
+        print_sha256(out.rgb, 3 * width * height, found);
         if (strcmp(found, expected) != 0)
             fail_msg("%s %zu x %zu to %zu x %zu differs from Pillow", how, in_width, in_height, width, height);
         free(in.rgb);

@@ -8,19 +8,7 @@
 #include "golden.h"
 #include "kernels/kernels.h"
 #include "kernels/mathematics.h"
-
-static uint64_t random_state = 1;
-
-static uint32_t random_bits(void)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(random_state >> 32);
-}
-
-static size_t random_below(size_t limit)
-{
-    return random_bits() % limit;
-}
+#include "random.h"
 
 // Mostly ordinary numbers; now and then a zero of either sign, a subnormal, a large one.
 static float random_value(void)

@@ -5,14 +5,7 @@
 
 #include "golden.h"
 #include "kernels/kernels.h"
-
-static uint64_t random_state = 1;
-
-static size_t random_below(size_t limit)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (size_t)(random_state >> 33) % limit;
-}
+#include "random.h"
 
 static float *random_floats(size_t count)
 {

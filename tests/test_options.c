@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "edit_distance.h"
 #include "options.h"
 
 #define MOST_ARGUMENTS 16
@@ -181,6 +182,9 @@ static void a_misspelt_option_names_the_nearest(void **state)
     assert_refused(FF_COMMAND_T2I, "--help lists those there are", ARGUMENTS("--xyzzyplugh"));
     assert_refused(FF_COMMAND_T2I, "--mask is an option of inpaint and again, not of t2i",
                    ARGUMENTS("--mask", "m.png"));
+    assert_refused(FF_COMMAND_T2V, "-i is an option of inpaint, i2v, compare, explain and again, not of t2v",
+                   ARGUMENTS("-i", "x.png"));
+    assert_refused(FF_COMMAND_T2I, "did you mean --isa NAME?", ARGUMENTS("-isa", "scalar"));
 }
 
 // Optimal string alignment distances, by hand.

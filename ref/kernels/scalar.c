@@ -5,10 +5,9 @@
 //
 // Products handle LANES outputs side by side, each its own chain: the b operand of LANES outputs is copied so that
 // element k of all of them lies together, then k runs upward once.
-#include "elementary.h"
 #include "kernels.h"
-#include "mathematics.h"
 #include "moves.h"
+#include "real.h"
 
 #include <math.h>
 #include <omp.h>
@@ -20,76 +19,6 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define NAME_(text) #text
 #define NAME(text) NAME_(text)
-
-// What sums, products and elementwise formulas are computed in.
-#ifdef FF_DOUBLE
-
-typedef double real;
-#define PREFIX ""
-
-static real fused(real a, real b, real c)
-{
-    return a * b + c;  // the product of two floats is exact
-}
-
-static real root_of(real x)
-{
-    return sqrt(x);
-}
-
-static real exp_of(real x)
-{
-    return ff_exp(x);
-}
-
-static real tanh_of(real x)
-{
-    real e = ff_expm1(2 * (fabs(x) < 20 ? fabs(x) : 20));
-    return copysign(e / (e + 2), x);
-}
-
-// 2 / sqrt(pi) e^-x^2 (x + 2 x^3 / 3 + 4 x^5 / 15 + ...), all of one sign; 1 to within a double from 6 on.
-static real erf_of(real x)
-{
-    real bounded = fabs(x) < 6 ? fabs(x) : 6, term = bounded, sum = bounded;
-    for (int n = 1; term > sum * 0x1p-54; n++) {
-        term *= 2 * bounded * bounded / (2 * n + 1);
-        sum += term;
-    }
-    return isnan(x) ? x : copysign(1.1283791670955126 * ff_exp(-bounded * bounded) * sum, x);
-}
-
-#else
-
-typedef float real;
-#define PREFIX "scalar-"
-
-static real fused(real a, real b, real c)
-{
-    return fmaf(a, b, c);
-}
-
-static real root_of(real x)
-{
-    return sqrtf(x);
-}
-
-static real exp_of(real x)
-{
-    return ff_elementary_exp(x);
-}
-
-static real tanh_of(real x)
-{
-    return ff_elementary_tanh(x);
-}
-
-static real erf_of(real x)
-{
-    return ff_elementary_erf(x);
-}
-
-#endif
 
 // acc[lane] = fma(a[k], b[k][lane], acc[lane]) for k ascending.   a: [depth]   b: [depth, LANES]
 static void continue_chains(size_t depth, const float *restrict a, const real *restrict b, real acc[restrict LANES])

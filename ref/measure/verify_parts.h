@@ -157,6 +157,10 @@ typedef struct ff_case {
 // finding: of the stage; a mistake's parts can say which of `others` [32] it belongs to instead (NULL entries: none).
 ff_status ff_settle(ff_verifier *v, ff_stage_finding *finding, ff_case *settled, ff_stage_finding *const *others);
 
+// The dump's frames as bytes, judged by frames_float if that is there (values: [T, H, W, 3], or NULL). *out is NULL if
+// the dump lacks them.   shape: what they must have
+ff_status ff_verify_frames(ff_verifier *v, const size_t shape[4], const float *values, const uint8_t **out);
+
 // The dump's latents before a step; before the first the noise or, where a run starts below full strength, the noised
 // known latents. NULL in *out if the dump lacks what that takes.
 ff_status ff_verify_before(const ff_verifier *v, size_t step, float **out);

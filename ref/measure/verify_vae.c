@@ -1,4 +1,4 @@
-// The VAE: the still to the known latents, the latents to frames, frames to bytes.
+// The VAE: the still to the known latents, the latents to frames.
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -67,6 +67,7 @@ static const ff_mistake vae_mistakes[] = {
 typedef struct vae_replay {
     ff_verifier *v;
     const ff_vae *vae;
+    bool encoder;
     const float *in;               // encoder: image [3, H, W]; decoder: latents [C, all_frames, h, w]
     size_t all_frames, frames;     // decoder: latent frames, and how many of them are decoded
     size_t height, width;          // of `in`
@@ -291,9 +292,10 @@ static void get_pixels(const vae_replay *r, float *out)
                     }
 }
 
-static ff_status replay_vae(vae_replay *r, bool encoder, const ff_kernels *kernels)
+static ff_status run_network(vae_replay *r, const ff_kernels *kernels)
 {
     ff_verifier *v = r->v;
+    bool encoder = r->encoder;
     const ff_vae_network *network = encoder ? &r->vae->encoder : &r->vae->decoder;
     size_t patch = r->vae->shape.patch, bytes;
     ff_kernels unactivated = *kernels;
@@ -321,28 +323,19 @@ static ff_status replay_vae(vae_replay *r, bool encoder, const ff_kernels *kerne
     return status;
 }
 
-static ff_status replay_encoder(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
+static ff_status replay(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
 {
     vae_replay r = *(const vae_replay *)user;
     (void)error;
     r.manner = manner;
     r.out = out;
-    return replay_vae(&r, true, kernels);
-}
-
-static ff_status replay_decoder(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
-{
-    vae_replay r = *(const vae_replay *)user;
-    (void)error;
-    r.manner = manner;
-    r.out = out;
-    return replay_vae(&r, false, kernels);
+    return run_network(&r, kernels);
 }
 
 // ---- judging ----
 
-static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, vae_replay *r, ff_replay replay,
-                       unsigned parts, ff_slices slices, ff_precision precision, const float *theirs)
+static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, vae_replay *r, ff_slices slices,
+                       ff_precision precision, const float *theirs)
 {
     static const vae_manner right = {0};
     size_t n = ff_slices_elements(slices);
@@ -351,8 +344,9 @@ static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, va
     ff_case settled = {
         .tensor = tensor, .slices = slices, .precision = precision, .theirs = theirs, .exact = ours, .rounded = rounded,
         .equal = !status && ff_floats_equal(ours, theirs, n),
-        .search = {.mistakes = vae_mistakes, .count = sizeof vae_mistakes / sizeof *vae_mistakes, .parts = parts,
-                   .manner_size = sizeof(vae_manner), .replay = replay, .user = r}};
+        .search = {.mistakes = vae_mistakes, .count = sizeof vae_mistakes / sizeof *vae_mistakes,
+                   .parts = r->encoder ? ENCODER : DECODER, .manner_size = sizeof(vae_manner), .replay = replay,
+                   .user = r}};
     if (!status && !settled.equal) {
         bool bytes = r->bytes;
         if (bytes)
@@ -405,86 +399,16 @@ ff_status ff_verify_encoder(ff_verifier *v)
     } else if (!status) {
         for (size_t c = 1; c < channels; c++)  // the first latent frame only
             memmove(known + c * cells, known + c * known_shape[1] * cells, cells * sizeof *known);
-        vae_replay r = {.v = v, .vae = v->model->vae, .in = image, .height = image_shape[1], .width = image_shape[2]};
-        status = judge(v, "vae_encode", "anchor.known", &r, replay_encoder, ENCODER,
-                       (ff_slices){1, channels, cells, "channel"}, precision, known);
+        vae_replay r = {.v = v, .vae = v->model->vae, .encoder = true, .in = image, .height = image_shape[1],
+                        .width = image_shape[2]};
+        status = judge(v, "vae_encode", "anchor.known", &r, (ff_slices){1, channels, cells, "channel"}, precision,
+                       known);
         if (!status)
             check_image_range(v, 3 * image_shape[1] * image_shape[2], image);
     }
     free(image);
     free(known);
     return status;
-}
-
-// ---- frames ----
-
-static const struct {
-    const char *cause;
-    double scale, offset;
-    bool whole, reversed;
-} byte_rules[] = {
-    {"bytes are cut off (floor), not rounded", 255, 0, false, false},
-    {"bytes are floor(x * 256), not rounded x * 255", 256, 0, false, false},
-    {"bytes are floor(x * 255.999)", 255.999, 0, false, false},
-    {"colours in the order blue, green, red", 255, 0, true, true},
-    {"bytes are rounded up", 255, 0.999, false, false},
-    {"colour range: 0..1 is taken as -1..1 once more", 127.5, 127.5, true, false},
-    {"bytes are in the video range 16 to 235", 219, 16, true, false},
-};
-
-static uint8_t byte_of(double value, bool whole)
-{
-    value = whole ? rint(value) : floor(value);
-    return value < 0 ? 0 : value > 255 ? 255 : value == value ? (uint8_t)value : 0;
-}
-
-static void judge_bytes(ff_verifier *v, size_t n, const float *values, const uint8_t *theirs)
-{
-    ff_stage_finding *finding = ff_finding_of(&v->findings, "frames");
-    size_t differ = 0, far = 0;
-    for (size_t i = 0; i < n; i++) {
-        int off = abs((int)byte_of((double)(values[i] * 255.0f), true) - theirs[i]);
-        differ += off != 0;
-        far += off > 1;
-    }
-    double part = (double)differ / (double)n;
-    if (differ == 0)
-        ff_finding_add(finding, FF_EQUAL, "frames", 0, 0);
-    else if (far == 0 && part <= 0.01)
-        ff_finding_add(finding, FF_ROUNDING, "frames", part, 0.01);
-    else if (ff_finding_add(finding, FF_FAULT, "frames", part, 0.01)) {
-        snprintf(finding->where, sizeof finding->where, "%zu of %zu bytes differ, %zu by more than 1", differ, n, far);
-        for (size_t k = 0; k < sizeof byte_rules / sizeof *byte_rules; k++) {
-            size_t wrong = 0;
-            for (size_t i = 0; i < n; i++) {
-                size_t from = byte_rules[k].reversed ? i - i % 3 + 2 - i % 3 : i;
-                wrong += byte_of(values[from] * byte_rules[k].scale + byte_rules[k].offset, byte_rules[k].whole) !=
-                         theirs[i];
-            }
-            if ((double)wrong <= 0.002 * (double)n) {
-                snprintf(finding->cause, sizeof finding->cause, "%s", byte_rules[k].cause);
-                return;
-            }
-        }
-    }
-}
-
-// frames as numbers in 0..1; NULL in *out if there are none.
-static ff_status read_bytes(const ff_verifier *v, const size_t shape[4], const uint8_t **out)
-{
-    ff_weight found;
-    *out = NULL;
-    if (!ff_weights_find(v->theirs.file, "frames", &found))
-        return FF_OK;
-    if (found.dtype != FF_U8 || found.rank != 4 || memcmp(found.shape, shape, 4 * sizeof *shape) != 0) {
-        char found_text[FF_SHAPE_TEXT], wanted[FF_SHAPE_TEXT];
-        ff_print_shape(found_text, found.rank, found.shape);
-        ff_print_shape(wanted, 4, shape);
-        return ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor frames is %s with shape %s, expected U8 with %s",
-                       v->theirs.path, ff_dtype_name(found.dtype), found_text, wanted);
-    }
-    *out = found.data;
-    return FF_OK;
 }
 
 static ff_status judge_decoded(ff_verifier *v, const float *latents, size_t frames_in, const size_t shape[4],
@@ -496,7 +420,7 @@ static ff_status judge_decoded(ff_verifier *v, const float *latents, size_t fram
         frames--;
     vae_replay r = {.v = v, .vae = v->model->vae, .in = latents, .all_frames = frames_in, .frames = frames,
                     .height = dump->height, .width = dump->width, .bytes = bytes};
-    return judge(v, "vae_decode", bytes ? "frames" : "frames_float", &r, replay_decoder, DECODER,
+    return judge(v, "vae_decode", bytes ? "frames" : "frames_float", &r,
                  (ff_slices){1, (frames - 1) * temporal + 1, floats, "frame"}, precision, theirs);
 }
 
@@ -516,11 +440,9 @@ ff_status ff_verify_decoder(ff_verifier *v)
     if (!status)
         status = ff_theirs_floats(theirs, "frames_float", 4, shape, &values, &precision, v->error);
     if (!status && theirs->height)
-        status = read_bytes(v, shape, &bytes);
+        status = ff_verify_frames(v, shape, values, &bytes);
     size_t n = shape[0] * shape[1] * shape[2] * shape[3];
-    if (!status && values && bytes)
-        judge_bytes(v, n, values, bytes);
-    else
+    if (!values || !bytes)
         ff_finding_missing(finding, values ? "frames" : "frames_float");
     if (!status && values && latents) {
         status = judge_decoded(v, latents, theirs->frames, shape, false, precision, values);

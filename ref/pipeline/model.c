@@ -270,7 +270,7 @@ static void hash_component(ff_sha256 *hash, const char *folder, const char *conf
     }
 }
 
-void ff_model_hash(const ff_model *model, uint8_t out[32])
+static void hash_model(const ff_model *model, uint8_t out[32])
 {
     ff_sha256 hash;
     ff_sha256_start(&hash);
@@ -281,4 +281,12 @@ void ff_model_hash(const ff_model *model, uint8_t out[32])
     hash_component(&hash, model->folder, "transformer/config.json", &model->transformer_files);
     hash_component(&hash, model->folder, "vae/config.json", &model->vae_files);
     ff_sha256_finish(&hash, out);
+}
+
+void ff_model_hash(ff_model *model, uint8_t out[32])
+{
+    if (!model->hashed)
+        hash_model(model, model->hash);
+    model->hashed = true;
+    memcpy(out, model->hash, sizeof model->hash);
 }

@@ -26,6 +26,8 @@ struct ff_model {
     ff_vae *vae;
     bool expand_timesteps;
     ff_model_facts facts;
+    bool hashed;
+    uint8_t hash[32];          // of configs and weight headers, once hashed
 };
 
 size_t ff_component_bytes(const ff_component *component);  // of its weights, as stored

@@ -33,7 +33,7 @@ static ff_status add_file(ff_sha256 *hash, const char *path, ff_error *error)
     return FF_OK;
 }
 
-ff_status ff_resume_fingerprint(const ff_model *model, const ff_request *request, const ff_plan *plan,
+ff_status ff_resume_fingerprint(ff_model *model, const ff_request *request, const ff_plan *plan,
                                 uint8_t out[32], ff_error *error)
 {
     uint8_t model_hash[32];

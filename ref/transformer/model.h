@@ -55,7 +55,10 @@ typedef struct ff_timestep_groups {
     uint32_t *group;   // [tokens] or NULL
 } ff_timestep_groups;
 
-// out: [rows, columns] = linear(x: [rows, depth]). Fails only for want of memory.
+// out: [rows, columns] = linear(x: [rows, depth]), for the kernels' matmul; a finish can be added.
+ff_matmul ff_linear_product(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x,
+                            float *out);
+// The same, carried out. Fails only for want of memory.
 ff_status ff_linear_apply(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x, float *out);
 
 // Number of rows up to and including the first of those, at the end, that equal the last bit for bit.

@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "edit_distance.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,14 +108,16 @@ const char *ff_command_name(unsigned bit)
 
 void ff_command_names(unsigned bits, char *out, size_t capacity)
 {
-    size_t length = 0;
+    size_t length = 0, left = 0;
     *out = 0;
+    for (size_t i = 0; i < ff_command_count; i++)
+        left += (bits & ff_command_table[i].bit) != 0;
     for (size_t i = 0; i < ff_command_count && length < capacity; i++) {
-        unsigned bit = ff_command_table[i].bit, later = bits & ~(2 * bit - 1);
-        if (!(bits & bit))
+        if (!(bits & ff_command_table[i].bit))
             continue;
+        left--;
         length += (size_t)snprintf(out + length, capacity - length, "%s%s", ff_command_table[i].name,
-                                   !later ? "" : (later & (later - 1)) ? ", " : " and ");
+                                   left == 0 ? "" : left == 1 ? " and " : ", ");
     }
 }
 

@@ -1,12 +1,11 @@
 // Names of options: found, or met with the nearest one.
 #include "options.h"
 #include "commands.h"
+#include "edit_distance.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#define LONGEST_NAME 64
 
 // What stable-diffusion.cpp and diffusers can be asked for and this program cannot.
 static const struct {
@@ -18,7 +17,6 @@ static const struct {
     {"lora-model-dir", "LoRA"},              {"lora", "LoRA"},
     {"upscale-model", "an upscaler"},        {"upscale-repeats", "an upscaler"},
     {"vace-strength", "VACE"},               {"clip-skip", "CLIP"},
-    {"isa", "choosing the instruction set"},
 };
 
 int ff_option_find(const char *name, size_t length)
@@ -45,35 +43,14 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Optimal string alignment: the rows of the table for the last three prefixes of a.
-size_t ff_edit_distance(const char *a, const char *b)
-{
-    size_t rows[3][LONGEST_NAME], length_a = strlen(a), length_b = strlen(b);
-    if (length_a >= LONGEST_NAME || length_b >= LONGEST_NAME)
-        return LONGEST_NAME;
-    for (size_t j = 0; j <= length_b; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= length_a; i++) {
-        size_t *row = rows[i % 3];
-        const size_t *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= length_b; j++) {
-            row[j] = smaller(smaller(above[j], row[j - 1]) + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = smaller(row[j], two_above[j - 2] + 1);
-        }
-    }
-    return rows[length_a % 3][length_b];
-}
-
 // The name in `typed` as the lists spell it: without leading dashes (but "-x" stays) and "=value", with hyphens for
 // underscores, in small letters. False if it is too long to be anybody's.
-static bool spell(const char *typed, char out[LONGEST_NAME])
+static bool spell(const char *typed, char out[FF_LONGEST_NAME])
 {
     bool letter = typed[0] == '-' && typed[1] != '-' && (typed[1] == 0 || typed[2] == 0 || typed[2] == '=');
     const char *name = letter ? typed : typed + strspn(typed, "-");
     size_t length = strcspn(name, "=");
-    if (length >= LONGEST_NAME)
+    if (length >= FF_LONGEST_NAME)
         return false;
     for (size_t i = 0; i < length; i++)
         out[i] = (char)(letter ? name[i] : name[i] == '_' ? '-' : tolower((unsigned char)name[i]));
@@ -82,14 +59,14 @@ static bool spell(const char *typed, char out[LONGEST_NAME])
 }
 
 // Takes the next name off a list separated by spaces.
-static bool next_name(const char **list, char out[LONGEST_NAME])
+static bool next_name(const char **list, char out[FF_LONGEST_NAME])
 {
     size_t length;
     if (!*list)
         return false;
     *list += strspn(*list, " ");
     length = strcspn(*list, " ");
-    if (length == 0 || length >= LONGEST_NAME)
+    if (length == 0 || length >= FF_LONGEST_NAME)
         return false;
     memcpy(out, *list, length);
     out[length] = 0;
@@ -100,7 +77,7 @@ static bool next_name(const char **list, char out[LONGEST_NAME])
 // How far a name is from the nearest of an option's own names and, if `foreign`, of its names elsewhere.
 static size_t distance_to(const ff_option *option, const char *name, bool foreign)
 {
-    char other[LONGEST_NAME];
+    char other[FF_LONGEST_NAME];
     const char *list = foreign ? option->foreign : NULL;
     size_t nearest = ff_edit_distance(name, option->name);
     if (option->alias)
@@ -129,9 +106,9 @@ static ff_status refuse_elsewhere(const char *typed, const ff_option *option, un
 
 ff_status ff_option_refuse(const char *typed, unsigned command, ff_error *error)
 {
-    char name[LONGEST_NAME], shown[64];
+    char name[FF_LONGEST_NAME], shown[64];
     int nearest = -1;
-    size_t distance = LONGEST_NAME;
+    size_t distance = FF_LONGEST_NAME;
     bool known = spell(typed, name);
     int here = typed[1] == '-' ? ff_option_find(typed + 2, strcspn(typed + 2, "="))
                                : typed[2] == 0 ? ff_option_find_letter(typed[1]) : -1;

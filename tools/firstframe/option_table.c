@@ -10,7 +10,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_PROMPT] = {
         .name = "prompt", .letter = 'p', .kind = FF_KIND_TEXT, .argument = "TEXT", .offset = VALUE(prompt),
         .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMANDS_MAKE, .required = FF_COMMANDS_MAKE,
-        .help = "What to show; for a clip, what moves and how.",
+        .help = "What to show; for i2v and explain, what moves and how.",
         .foreign = "text caption positive positive-prompt"},
     [FF_OPTION_MOTION] = {
         .name = "motion", .kind = FF_KIND_TEXTS, .argument = "TEXT", .offset = VALUE(motions),
@@ -147,7 +147,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .name = "output", .letter = 'o', .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(output),
         .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
         .help = "Where to write; the ending says what: .webp, .png, f-%03d.png, .y4m, or - for YUV4MPEG on standard "
-                "output. For stills also a folder.",
+                "output. For stills also a folder; for compare, explain always one.",
         .foreign = "out outfile output-file output-path output-dir outdir save-file save-path save-dir"},
     [FF_OPTION_QUALITY] = {
         .name = "quality", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(quality),

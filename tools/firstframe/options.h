@@ -153,7 +153,5 @@ int ff_option_find_letter(char letter);
 // Fails with a sentence about an option that is not in the table, or not one of this command's: what other programs
 // mean by it, else the nearest name.
 ff_status ff_option_refuse(const char *typed, unsigned command, ff_error *error);
-// Single letters wrong, missing, extra or swapped between a and b; names longer than 63 count as far away.
-size_t ff_edit_distance(const char *a, const char *b);
 
 #endif

@@ -18,7 +18,6 @@ import random
 import time
 
 import torch
-import torch.distributed as dist
 from safetensors.torch import load_file
 
 from muon import Muon
@@ -31,6 +30,7 @@ from networks import (
     make_transformer,
     rotary_of_frames,
 )
+from ranks import part_of_time, set_up_ranks
 
 SHIFT = 3.0
 
@@ -172,9 +172,7 @@ def main():
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    if "RANK" in os.environ:
-        dist.init_process_group("gloo")
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, ranks = set_up_ranks()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     trainer = Trainer(options)
@@ -184,10 +182,7 @@ def main():
     stills, parts, clips = (int(count) // ranks for count in options.batch.split(","))
     begun, step = time.time(), 0
     while True:
-        part = torch.tensor([(time.time() - begun) / options.seconds])
-        if ranks > 1:
-            dist.broadcast(part, 0)
-        part = part.item()
+        part = part_of_time(begun, options.seconds)
         if part >= 1:
             break
         trainer.learn(rng, *draw_stills(rng, trainer.data, stills))

@@ -4,24 +4,24 @@
         [--resume vae.safetensors] [--decoder-only]
 
 Noise of a random strength is added to the latents, up to --noise times each channel's own spread: what the transformer
-gets slightly wrong then still decodes to a clean picture. With --decoder-only the encoder stays as it is, so that latents already encoded, and a transformer trained on them,
-stay valid. Clips as long as those that will be decoded (25 frames) are a must: from the third latent frame on the
-decoder's caches take another path, and errors run on from there. Saves the average of the weights every three minutes.
+gets slightly wrong then still decodes to a clean picture. With --decoder-only the encoder stays as it is, so that
+latents already encoded, and a transformer trained on them, stay valid. Clips as long as those that will be decoded (25
+frames) are a must: from the third latent frame on the decoder's caches take another path, and errors run on from there.
+Saves the average of the weights every three minutes.
 """
 
 import argparse
 import math
-import os
 import random
 import time
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
 from muon import Muon
 from networks import fast_single_frames, make_vae
+from ranks import part_of_time, set_up_ranks
 from scenes import render, sample_scene
 
 FRAMES, SIZE = 25, 128
@@ -79,9 +79,7 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    if "RANK" in os.environ:
-        dist.init_process_group("gloo")
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, _ = set_up_ranks()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     fast_single_frames()
@@ -114,10 +112,7 @@ def main():
     begun = saved = time.time()
     step = 0
     while True:
-        part = torch.tensor([(time.time() - begun) / options.seconds])
-        if ranks > 1:
-            dist.broadcast(part, 0)
-        part = part.item()
+        part = part_of_time(begun, options.seconds)
         if part >= 1:
             break
         frames, count, side, _ = shapes.choices(SHAPES, [shape[3] for shape in SHAPES])[0]

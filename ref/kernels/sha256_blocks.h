@@ -1,6 +1,6 @@
 // The inner part of SHA-256, which processors have instructions for.
-#ifndef FF_SHA256_H
-#define FF_SHA256_H
+#ifndef FF_SHA256_BLOCKS_H
+#define FF_SHA256_BLOCKS_H
 
 #include <stddef.h>
 #include <stdint.h>

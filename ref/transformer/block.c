@@ -1,0 +1,194 @@
+// One block of the transformer: attention over the video's tokens, then over the text's, then the feed-forward.
+// Its functions fail for want of memory, without a sentence, or because the tap does.
+#include "evaluation.h"
+
+#include <math.h>
+
+// Attention of all tokens over `keys` keys.
+static ff_attention attention_over(const ff_evaluation *e, size_t keys, const float *q, const float *k, const float *v,
+                                   float *out)
+{
+    const ff_transformer_shape *shape = &e->transformer->shape;
+    return (ff_attention){.queries = e->tokens, .keys = keys, .heads = shape->heads, .head_dim = shape->head_dim,
+                          .q = q, .k = k, .v = v,
+                          .q_stride = shape->dim, .k_stride = shape->dim, .v_stride = shape->dim,
+                          .scale = (float)(1 / sqrt((double)shape->head_dim)), .out = out,
+                          .scratch = e->kernels->scratch};
+}
+
+// Self-attention in which the tokens from `unseen` on do not see those before.
+static ff_status attend_without(const ff_evaluation *e, const ff_attention *whole, size_t unseen)
+{
+    size_t skipped = unseen * e->transformer->shape.dim;
+    ff_attention known = *whole, others = *whole;
+    known.queries = unseen;
+    others.queries -= unseen;
+    others.keys -= unseen;
+    others.q += skipped;
+    others.k += skipped;
+    others.v += skipped;
+    others.out += skipped;
+    return e->kernels->attention(&known) ? FF_ERROR_MEMORY : e->kernels->attention(&others);
+}
+
+// hidden[first + r] += gate * linear(x[r]), in one go; without the gate if it is NULL.   x: [rows, depth]
+static ff_status add_product(const ff_evaluation *e, const ff_linear *linear, size_t first, size_t rows, const float *x,
+                             const float *gate)
+{
+    ff_matmul p = ff_linear_product(linear, e->kernels, rows, x, e->hidden + first * e->transformer->shape.dim);
+    p.finish = gate ? FF_FINISH_ADD_GATED : FF_FINISH_ADD;
+    p.gate = gate;
+    p.groups = ff_modulation_groups(e);
+    if (p.groups.group)
+        p.groups.group += first;
+    return e->kernels->matmul(&p);
+}
+
+// Self-attention over all video tokens: hidden += gate * attention(modulate(norm(hidden))).
+//   vectors: shift, scale and gate [3, dim] of the first group, the block's first three
+// q and k are RMS-normalised over all heads, then turned by the rotary angles (Wan 2.1 report, 4.2).
+static ff_status self_attention(const ff_evaluation *e, size_t layer, const float *vectors)
+{
+    const ff_transformer_attention *attention = &e->transformer->blocks[layer].attn1;
+    const ff_kernels *kernels = e->kernels;
+    const ff_transformer_shape *shape = &e->transformer->shape;
+    size_t tokens = e->tokens, dim = shape->dim;
+    float *q = e->wide, *k = q + tokens * dim, *v = k + tokens * dim;
+    kernels->layer_norm_modulate(tokens, dim, e->hidden, shape->eps, ff_modulation_groups(e), vectors + dim, vectors,
+                                 e->normed);
+    ff_status status = ff_transformer_tap_part(e, layer, "norm1", e->normed);
+    if (status)
+        return status;
+    if (ff_linear_apply(&attention->to_q, kernels, tokens, e->normed, q) ||
+        ff_linear_apply(&attention->to_k, kernels, tokens, e->normed, k) ||
+        ff_linear_apply(&attention->to_v, kernels, tokens, e->normed, v))
+        return FF_ERROR_MEMORY;
+    kernels->rms_norm(tokens, dim, q, shape->eps, attention->norm_q, q);
+    kernels->rms_norm(tokens, dim, k, shape->eps, attention->norm_k, k);
+    kernels->rotary(tokens, shape->heads, shape->head_dim, e->rotary, q);
+    kernels->rotary(tokens, shape->heads, shape->head_dim, e->rotary, k);
+    if ((status = ff_transformer_tap_part(e, layer, "attn1.q", q)) ||
+        (status = ff_transformer_tap_part(e, layer, "attn1.k", k)) ||
+        (status = ff_transformer_tap_part(e, layer, "attn1.v", v)))
+        return status;
+    ff_attention all = attention_over(e, tokens, q, k, v, e->normed);
+    size_t unseen = e->trace ? e->trace->unseen : 0;
+    if ((status = ff_transformer_tap_attention(e, layer, &all, true)))
+        return status;
+    if (unseen ? attend_without(e, &all, unseen) : kernels->attention(&all))
+        return FF_ERROR_MEMORY;
+    if (!ff_traced(e->trace, FF_DUMP_OP))
+        return add_product(e, &attention->to_out, 0, tokens, e->normed, vectors + 2 * dim);
+    if ((status = ff_transformer_tap_part(e, layer, "attn1.heads", e->normed)))
+        return status;
+    if (ff_linear_apply(&attention->to_out, kernels, tokens, e->normed, q))
+        return FF_ERROR_MEMORY;
+    if ((status = ff_transformer_tap_part(e, layer, "attn1", q)))
+        return status;
+    kernels->add_gated(tokens, dim, q, ff_modulation_groups(e), vectors + 2 * dim, e->hidden);
+    return FF_OK;
+}
+
+// Cross-attention from the video's tokens to the text's: hidden += attention(norm2(hidden)); neither modulated nor
+// gated.   keys, values: [text_tokens, dim], as ff_transformer_text holds them
+static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t text_tokens, const float *keys,
+                                 const float *values)
+{
+    const ff_transformer_block *block = &e->transformer->blocks[layer];
+    const ff_kernels *kernels = e->kernels;
+    const ff_transformer_shape *shape = &e->transformer->shape;
+    size_t tokens = e->tokens, dim = shape->dim;
+    float *q = e->wide, *attended = q + tokens * dim, *result = attended + tokens * dim;
+    const float *x = e->hidden;
+    ff_status status;
+    if (block->norm2_weight) {
+        kernels->layer_norm(tokens, dim, e->hidden, shape->eps, block->norm2_weight, block->norm2_bias, e->normed);
+        if ((status = ff_transformer_tap_part(e, layer, "norm2", e->normed)))
+            return status;
+        x = e->normed;
+    }
+    if (ff_linear_apply(&block->attn2.to_q, kernels, tokens, x, q))
+        return FF_ERROR_MEMORY;
+    kernels->rms_norm(tokens, dim, q, shape->eps, block->attn2.norm_q, q);
+    if ((status = ff_transformer_tap_part(e, layer, "attn2.q", q)))
+        return status;
+    ff_attention over_text = attention_over(e, text_tokens, q, keys, values, attended);
+    if ((status = ff_transformer_tap_attention(e, layer, &over_text, false)))
+        return status;
+    if (kernels->attention(&over_text))
+        return FF_ERROR_MEMORY;
+    if (!ff_traced(e->trace, FF_DUMP_OP))
+        return add_product(e, &block->attn2.to_out, 0, tokens, attended, NULL);
+    if ((status = ff_transformer_tap_part(e, layer, "attn2.heads", attended)))
+        return status;
+    if (ff_linear_apply(&block->attn2.to_out, kernels, tokens, attended, result))
+        return FF_ERROR_MEMORY;
+    if ((status = ff_transformer_tap_part(e, layer, "attn2", result)))
+        return status;
+    kernels->add(tokens * dim, e->hidden, result, e->hidden);
+    return FF_OK;
+}
+
+// hidden += gate * linear(gelu(linear(modulate(norm(hidden))))).   vectors: the block's last three [3, dim]
+static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float *vectors)
+{
+    const ff_transformer_block *block = &e->transformer->blocks[layer];
+    const ff_kernels *kernels = e->kernels;
+    const ff_transformer_shape *shape = &e->transformer->shape;
+    size_t dim = shape->dim;
+    bool traced = ff_traced(e->trace, FF_DUMP_OP);
+    kernels->layer_norm_modulate(e->tokens, dim, e->hidden, shape->eps, ff_modulation_groups(e), vectors + dim, vectors,
+                                 e->normed);
+    ff_status status = ff_transformer_tap_part(e, layer, "norm3", e->normed);
+    if (status)
+        return status;
+    for (size_t first = 0; first < e->tokens; first += e->feed_rows) {
+        size_t rows = e->tokens - first < e->feed_rows ? e->tokens - first : e->feed_rows;
+        float *x = e->normed + first * dim;  // the result takes the place of its input
+        ff_matmul inner = ff_linear_product(&block->ffn_in, kernels, rows, x, e->wide);
+        inner.finish = FF_FINISH_GELU_TANH;
+        if (kernels->matmul(&inner) ||
+            (traced ? ff_linear_apply(&block->ffn_out, kernels, rows, e->wide, x)
+                    : add_product(e, &block->ffn_out, first, rows, e->wide, vectors + 2 * dim)))
+            return FF_ERROR_MEMORY;
+    }
+    if (!traced)
+        return FF_OK;
+    if ((status = ff_transformer_tap_part(e, layer, "ffn", e->normed)))
+        return status;
+    kernels->add_gated(e->tokens, dim, e->normed, ff_modulation_groups(e), vectors + 2 * dim, e->hidden);
+    return FF_OK;
+}
+
+ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer, size_t text_tokens, const float *keys,
+                                   const float *values)
+{
+    const float *table = e->transformer->blocks[layer].scale_shift_table;
+    size_t dim = e->transformer->shape.dim;
+    ff_status status;
+    for (size_t group = 0; group < e->groups.count; group++)
+        e->kernels->add(6 * dim, table, e->projection + group * 6 * dim, e->modulation + group * 6 * dim);
+    if ((status = ff_transformer_tap_modulation(e, layer)) || (status = self_attention(e, layer, e->modulation)) ||
+        (status = cross_attention(e, layer, text_tokens, keys, values)) ||
+        (status = feed_forward(e, layer, e->modulation + 3 * dim)))
+        return status;
+    return ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){e->tokens, dim}, e->hidden, e->error,
+                  "call.%03zu.block.%02zu", e->call, layer);
+}
+
+void ff_transformer_count_block(const ff_evaluation *e, size_t layer, size_t text_tokens)
+{
+    const ff_transformer_block *block = &e->transformer->blocks[layer];
+    const ff_linear *inner[] = {&block->attn1.to_q, &block->attn1.to_k, &block->attn1.to_v, &block->attn2.to_q};
+    const float *none = e->hidden;
+    const ff_attention over_tokens = attention_over(e, e->tokens, none, none, none, NULL);
+    const ff_attention over_text = attention_over(e, text_tokens, none, none, none, NULL);
+    e->kernels->attention(&over_tokens);
+    e->kernels->attention(&over_text);
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
+        ff_linear_apply(inner[i], e->kernels, e->tokens, none, NULL);
+    add_product(e, &block->attn1.to_out, 0, e->tokens, none, none);
+    add_product(e, &block->attn2.to_out, 0, e->tokens, none, NULL);
+    ff_linear_apply(&block->ffn_in, e->kernels, e->feed_rows, none, NULL);
+    add_product(e, &block->ffn_out, 0, e->feed_rows, none, none);
+}
