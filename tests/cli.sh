@@ -201,7 +201,7 @@ exists compared/still.png compared/1-anchored-seed-0000.webp compared/1-matched-
 says 'compared/report.html: 8 clips of 32x32'
 grep -q '"prompt":.*"a fox. it <turns>"' compared/report.json || fail "not the prompt of the unanchored clip"
 grep -q 'it &lt;turns&gt;' compared/report.html || fail "the motion is not shown as it was typed"
-grep -q 'src="http\|<script\|<link rel="stylesheet' compared/report.html && fail "the page needs something outside it"
+grep -q 'src="http\|<script src\|<link rel="stylesheet' compared/report.html && fail "the page needs something outside it"
 run 0 again compared/2-unanchored-seed-0001.webp -m model
 run 0 again compared/1-anchored-seed-0001.webp -m model
 run 0 i2v -i compared/still.png -p 'it <turns>' $small --frames 5 --color-match -s 1 -o matched.webp --json
@@ -222,7 +222,7 @@ exists explained/clip.webp explained/step-01.webp explained/step-02.webp explain
     explained/without-known.webp explained/without-attention.webp
 says 'explain.html: 4 runs of 9 frames'
 grep -q '&lt;turns&gt;' explained/explain.html || fail "the word is not shown as it was typed"
-grep -q 'src="http\|<script\|<link rel="stylesheet' explained/explain.html && fail "the page needs something outside it"
+grep -q 'src="http\|<script src\|<link rel="stylesheet' explained/explain.html && fail "the page needs something outside it"
 for file in timestep known attention; do
     cmp -s explained/clip.webp explained/without-$file.webp && fail "nothing was taken away without $file"
 done
