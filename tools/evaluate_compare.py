@@ -119,8 +119,8 @@ def main():
     heads += [f"own-frame drift, {figure}" for figure in FIGURES]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     lines += [row(kind, done[kind]) for kind in kinds if done[kind]] + [row("all", motions), ""]
-    lines += [f"Spread over {options.seeds} seeds, and motion: from the still over from text alone. Drift: from the still / "
-              "from text alone.", ""] + judge(motions)
+    lines.append(f"Spread over {options.seeds} seeds, and motion: from the still over from text alone.")
+    lines += ["Drift: from the still / from text alone.", ""] + judge(motions)
     text = "\n".join(lines) + "\n"
     print(text, end="")
     (pathlib.Path(options.out) / "table.md").write_text(text)

@@ -110,9 +110,10 @@ void ff_command_names(unsigned bits, char *out, size_t capacity)
     size_t length = 0;
     *out = 0;
     for (size_t i = 0; i < ff_command_count && length < capacity; i++) {
-        unsigned bit = ff_command_table[i].bit, later = bits & ~(2 * bit - 1);
+        unsigned bit = ff_command_table[i].bit, later = bits & ~bit;
         if (!(bits & bit))
             continue;
+        bits = later;
         length += (size_t)snprintf(out + length, capacity - length, "%s%s", ff_command_table[i].name,
                                    !later ? "" : (later & (later - 1)) ? ", " : " and ");
     }

@@ -1,4 +1,4 @@
-// What JavaScript adds to a page: a button under each group of clips that stops them and a slider through their frames.
+// What JavaScript adds to a page: a button under each group of clips that stops them, and a slider to go through them.
 // Frames come out of the animations that are in the page anyway, by the browser's ImageDecoder; a browser without one,
 // or without JavaScript, shows the animations.
 #include "page.h"
