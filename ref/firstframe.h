@@ -162,6 +162,10 @@ void ff_model_close(ff_model *model);  // NULL allowed
 // SHA-256 over configs and weight headers; identifies the model in metadata. Computed once and kept.
 void ff_model_hash(ff_model *model, uint8_t out[32]);
 
+// Latent frames with a preview map of their own: the first two, before which a causal encoder has seen little, and one
+// map for all later ones.
+enum { FF_PREVIEW_MAPS = 3 };
+
 // What a model is. Strings live as long as the model.
 typedef struct ff_model_facts {
     const char *folder, *pipeline_class, *transformer_class, *vae_class, *text_encoder_class, *scheduler_class;
@@ -174,6 +178,9 @@ typedef struct ff_model_facts {
     size_t default_width, default_height, default_frames, default_steps;
     double default_fps, default_guidance_scale, default_flow_shift;
     const char *default_negative_prompt;
+    // What is stored with the model to look at latents cheaply: a linear map of a cell's normalised latents to red,
+    // green and blue in 0..255, the added value last. [FF_PREVIEW_MAPS, 3, latent_channels + 1]; NULL: nothing stored
+    const double *preview;
 } ff_model_facts;
 ff_model_facts ff_model_describe(const ff_model *model);
 

@@ -168,6 +168,11 @@ refuse 'reaches outside' inpaint -i still.png --box 8,8,80,8 -p ear $small -o x.
 refuse 'motion TEXT is missing' compare $small -p x -o compared
 refuse 'this is a file' compare $small -p x --motion y -o still.png
 refuse 'at most 16 times' compare $small -p x --motion= -o compared
+run 0 compare $small -p 'a fox' --motion 'it turns' --motion 'it sleeps' --frames 5 -n 2 --estimate -o compared --json
+says '"gflop_total"'
+absent compared
+run 0 compare -i still.png $small -p 'a fox' --motion 'it turns' --estimate
+says 'from text alone  4 x '
 run 0 compare $small -p 'a fox.' --motion 'it <turns>' --motion 'it sleeps' --frames 5 -n 2 --color-match -o compared
 says 'With the still, 2 seeds draw'
 exists compared/still.png compared/1-anchored-seed-0000.webp compared/1-matched-seed-0001.webp \
@@ -175,7 +180,7 @@ exists compared/still.png compared/1-anchored-seed-0000.webp compared/1-matched-
 says 'compared/report.html: 8 clips of 32x32'
 grep -q '"prompt":.*"a fox. it <turns>"' compared/report.json || fail "not the prompt of the unanchored clip"
 grep -q 'it &lt;turns&gt;' compared/report.html || fail "the motion is not shown as it was typed"
-grep -q 'src="http\|<script\|<link rel="stylesheet' compared/report.html && fail "the page needs something outside it"
+grep -q 'src="http\|<script src\|<link rel="stylesheet' compared/report.html && fail "the page needs something outside it"
 run 0 again compared/2-unanchored-seed-0001.webp -m model
 run 0 again compared/1-anchored-seed-0001.webp -m model
 run 0 i2v -i compared/still.png -p 'it <turns>' $small --frames 5 --color-match -s 1 -o matched.webp --json
@@ -188,12 +193,15 @@ absent alone/still.png
 # ---- a run from the inside ----
 refuse 'image FILE is missing' explain $small -p x -o explained
 refuse 'timestep, known, attention or all' explain -i still.png $small -p x --ablate everything -o explained
+run 0 explain -i still.png -p 'it turns' --frames 9 $small --ablate all --estimate
+says 'clips  *4 x 9 frames of 32x32'
+absent explained
 run 0 explain -i still.png -p 'it <turns> slowly' --frames 9 $small --ablate all -o explained
 exists explained/clip.webp explained/step-01.webp explained/step-02.webp explained/without-timestep.webp \
     explained/without-known.webp explained/without-attention.webp
 says 'explain.html: 4 runs of 9 frames'
 grep -q '&lt;turns&gt;' explained/explain.html || fail "the word is not shown as it was typed"
-grep -q 'src="http\|<script\|<link rel="stylesheet' explained/explain.html && fail "the page needs something outside it"
+grep -q 'src="http\|<script src\|<link rel="stylesheet' explained/explain.html && fail "the page needs something outside it"
 for file in timestep known attention; do
     cmp -s explained/clip.webp explained/without-$file.webp && fail "nothing was taken away without $file"
 done

@@ -104,6 +104,12 @@ void ff_clip_drift_free(ff_clip_drift *drift)
     *drift = (ff_clip_drift){0};
 }
 
+size_t ff_clip_measure_encodings(size_t count, size_t every)
+{
+    size_t samples = (count - 1) / every + 1;
+    return 2 * (1 + samples);    // against the still and against frame 0: the reference and what is held against it
+}
+
 // ---- several clips ----
 
 // All pairs at frame t, added to drifts[*found].
@@ -121,6 +127,17 @@ static ff_status measure_pairs(const ff_clip *const *clips, size_t count, size_t
     return status;
 }
 
+// Frame 0 counts only if there is no other sample.
+static size_t first_sample(size_t length, size_t every)
+{
+    return length > every ? every : 0;
+}
+
+static size_t count_samples(size_t length, size_t every)
+{
+    return length ? (length - 1 - first_sample(length, every)) / every + 1 : 0;
+}
+
 ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every, const ff_encoder *encoder,
                          ff_drift *out, ff_error *error)
 {
@@ -131,7 +148,7 @@ ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every
         return FF_OK;
     for (size_t i = 0; i < count; i++)
         length = clips[i]->count < length ? clips[i]->count : length;
-    size_t first = length > every ? every : 0, samples = length ? (length - 1 - first) / every + 1 : 0;
+    size_t first = first_sample(length, every), samples = count_samples(length, every);
     if (!ff_multiply_sizes(count, (count - 1), &pairs) || !ff_multiply_sizes(pairs / 2, samples, &room))
         return ff_fail(error, FF_ERROR_MEMORY, "%zu clips are too many to compare", count);
     ff_drift *drifts = calloc(room, sizeof *drifts);
@@ -145,4 +162,10 @@ ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every
     free(drifts);
     free(frames);
     return status;
+}
+
+size_t ff_clip_spread_encodings(size_t clips, size_t count, size_t every)
+{
+    // at each sample every clip but the last as a reference, and every pair's other one, aligned to it
+    return clips < 2 ? 0 : count_samples(count, every) * (clips - 1 + clips * (clips - 1) / 2);
 }

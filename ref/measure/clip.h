@@ -23,11 +23,15 @@ typedef struct ff_clip_drift {
 ff_status ff_clip_measure(const ff_clip *clip, const ff_image *still, size_t every, const ff_encoder *encoder,
                           ff_clip_drift *out, ff_error *error);
 void ff_clip_drift_free(ff_clip_drift *drift);   // empties it
+// How many pictures ff_clip_measure has encoded for a clip of `count` frames, above 0.
+size_t ff_clip_measure_encodings(size_t count, size_t every);
 
 // The mean over all pairs of clips and each `every`-th frame but the first, of the drift from one clip's frame to the
 // other's. NaN for fewer than two clips.
 ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every, const ff_encoder *encoder,
                          ff_drift *out, ff_error *error);
+// How many pictures it has encoded for `clips` clips of `count` frames.
+size_t ff_clip_spread_encodings(size_t clips, size_t count, size_t every);
 
 // Means over several drifts, figure by figure; values that are NaN are left out.
 ff_drift ff_drift_mean(const ff_drift *drifts, size_t count);

@@ -73,6 +73,32 @@ size_t ff_component_bytes(const ff_component *component)
     return bytes;
 }
 
+// The map that firstframe.json may hold to look at latents:
+//   "preview": {"weights": [maps, 3, channels], "bias": [maps, 3]}
+static ff_status read_preview(ff_model *model, ff_error *error)
+{
+    const ff_config *config = model->defaults;
+    size_t channels = model->facts.latent_channels, rows = 3 * FF_PREVIEW_MAPS, count, bytes;
+    const size_t shape[] = {FF_PREVIEW_MAPS, 3, channels};
+    if (!ff_config_has(config, "preview"))
+        return FF_OK;
+    if (!ff_multiply_sizes(rows, channels + 1, &count) || !ff_multiply_sizes(count, sizeof *model->preview, &bytes) ||
+        !(model->preview = malloc(bytes)))
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", ff_config_path(config));
+    double *maps = model->preview, bias[3 * FF_PREVIEW_MAPS];
+    ff_status status = ff_config_table(config, "preview", "weights", 3, shape, maps, error);
+    if (status == FF_OK)
+        status = ff_config_table(config, "preview", "bias", 2, shape, bias, error);
+    if (status != FF_OK)
+        return status;
+    for (size_t row = rows; row-- > 0;) {   // rows move apart, from the last on
+        memmove(maps + row * (channels + 1), maps + row * channels, channels * sizeof *maps);
+        maps[row * (channels + 1) + channels] = bias[row];
+    }
+    model->facts.preview = maps;
+    return FF_OK;
+}
+
 // firstframe.json where the folder has one, else what Wan publishes.
 static ff_status read_defaults(ff_model *model, ff_error *error)
 {
@@ -110,7 +136,7 @@ static ff_status read_defaults(ff_model *model, ff_error *error)
     if (!(facts->default_flow_shift > 0))
         return ff_fail(error, FF_ERROR_INPUT, "%s: flow_shift is %g, must be above 0", path,
                        facts->default_flow_shift);
-    return FF_OK;
+    return read_preview(model, error);
 }
 
 static ff_status read_index(ff_model *model, ff_error *error)
@@ -228,6 +254,7 @@ void ff_model_close(ff_model *model)
     ff_config_close(model->scheduler);
     ff_config_close(model->defaults);
     ff_config_close(model->index);
+    free(model->preview);
     free(model->folder);
     free(model);
 }

@@ -2,6 +2,7 @@
 #include "weights.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,4 +186,35 @@ ff_status ff_config_bools(const ff_config *config, const char *key, bool *out, s
         out[(*count)++] = cJSON_IsTrue(item);
     }
     return FF_OK;
+}
+
+// item: arrays `rank` deep. *out moves on past what was read.
+static bool read_nested(const cJSON *item, int rank, const size_t *shape, double **out)
+{
+    const cJSON *inner;
+    if (rank == 0) {
+        if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+            return false;
+        *(*out)++ = item->valuedouble;
+        return true;
+    }
+    if (!cJSON_IsArray(item) || (size_t)cJSON_GetArraySize(item) != shape[0])
+        return false;
+    cJSON_ArrayForEach(inner, item)
+        if (!read_nested(inner, rank - 1, shape + 1, out))
+            return false;
+    return true;
+}
+
+ff_status ff_config_table(const ff_config *config, const char *parent, const char *key, int rank, const size_t *shape,
+                          double *out, ff_error *error)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(lookup(config, parent), key);
+    char expected[64] = "";
+    if (read_nested(item, rank, shape, &out))
+        return FF_OK;
+    for (int d = 0; d < rank; d++)
+        snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "%s%zu", d ? " x " : "", shape[d]);
+    return ff_fail(error, FF_ERROR_INPUT, "%s: %s.%s must be %s numbers, in arrays", config->path, parent, key,
+                   expected);
 }

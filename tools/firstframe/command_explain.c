@@ -1,29 +1,19 @@
 // firstframe explain: one run of image-to-video, shown from the inside.
-#define _GNU_SOURCE
 #include "commands.h"
+#include "encoding.h"
+#include "estimate.h"
 #include "explanation.h"
 #include "host.h"
 #include "image/fit.h"
 #include "output.h"
 #include "pictures.h"
 #include "run.h"
+#include "text.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text_of(const char *format, ...)
-{
-    char *text;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    return length < 0 ? NULL : text;
-}
 
 static ff_status fail_memory(ff_error *error)
 {
@@ -62,15 +52,20 @@ static ff_status find_words(ff_explanation *all, ff_job *job, ff_error *error)
     return status;
 }
 
+static size_t count_looks(size_t steps)
+{
+    return steps < FF_MOST_LOOKS ? steps : FF_MOST_LOOKS;
+}
+
 // The steps whose prediction is decoded, the first and the last among them.
 static ff_status choose_looks(ff_explanation *all, ff_error *error)
 {
     size_t steps = all->plan.steps;
-    all->look_count = steps < FF_MOST_LOOKS ? steps : FF_MOST_LOOKS;
+    all->look_count = count_looks(steps);
     for (size_t k = 0; k < all->look_count; k++) {
         ff_look *look = &all->looks[k];
         look->step = all->look_count > 1 ? k * (steps - 1) / (all->look_count - 1) : 0;
-        look->path = text_of("%s/step-%02zu.webp", all->options->output, look->step + 1);
+        look->path = ff_text_of("%s/step-%02zu.webp", all->options->output, look->step + 1);
         look->latents = calloc(ff_explanation_elements(all), sizeof *look->latents);
         if (!look->path || !look->latents)
             return fail_memory(error);
@@ -155,7 +150,7 @@ static ff_status run_trial(ff_explanation *all, ff_job *job, ff_ablation ablatio
     ff_trial *trial = &all->trials[all->trial_count++];
     watcher w = {all, trial};
     *trial = (ff_trial){.name = names[ablation], .ablation = ablation,
-                        .path = text_of("%s/%s.webp", all->options->output, files[ablation]),
+                        .path = ff_text_of("%s/%s.webp", all->options->output, files[ablation]),
                         .clip = {.frames = calloc(job->plan.frames, sizeof(ff_image)), .fps = job->fps}};
     if (!trial->path || !trial->clip.frames)
         return fail_memory(error);
@@ -172,13 +167,18 @@ static ff_status run_trial(ff_explanation *all, ff_job *job, ff_ablation ablatio
     return status;
 }
 
+// ablation: 0 to 2, in the order of --ablate's choices.
+static bool is_chosen(const ff_options *options, int ablation)
+{
+    return options->given[FF_OPTION_ABLATE] && (options->ablate == ablation || options->ablate == 3);
+}
+
 static ff_status run_trials(ff_explanation *all, ff_job *job, ff_error *error)
 {
     static const ff_ablation chosen[] = {FF_ABLATE_TIMESTEP, FF_ABLATE_KNOWN, FF_ABLATE_ATTENTION};
-    const ff_options *options = all->options;
     ff_status status = run_trial(all, job, FF_ABLATE_NOTHING, error);
     for (int i = 0; i < 3 && status == FF_OK; i++)
-        if (options->given[FF_OPTION_ABLATE] && (options->ablate == i || options->ablate == 3))
+        if (is_chosen(all->options, i))
             status = run_trial(all, job, chosen[i], error);
     return status;
 }
@@ -214,23 +214,10 @@ static ff_status decode_looks(ff_explanation *all, const ff_job *job, ff_error *
     return status;
 }
 
-typedef struct encoding {
-    ff_model *model;
-    size_t threads;
-} encoding;
-
-static ff_status encode(void *user, const ff_image *image, float *features, ff_error *error)
-{
-    const encoding *e = user;
-    if (ff_host_interrupted())
-        return ff_fail(error, FF_CANCELLED, "interrupted while measuring");
-    return ff_encode_image(e->model, image, 1, e->threads, features, error);
-}
-
 static ff_status measure_trials(ff_explanation *all, ff_job *job, ff_error *error)
 {
-    encoding e = {job->model, all->options->threads};
-    const ff_encoder encoder = {all->facts.latent_channels, all->facts.spatial_factor, encode, &e};
+    ff_encoding encoding = {job->model, all->options->threads};
+    const ff_encoder encoder = ff_encoding_encoder(&encoding);
     ff_status status = FF_OK;
     for (size_t i = 0; i < all->trial_count && status == FF_OK; i++)
         status = ff_clip_measure(&all->trials[i].clip, &all->still, all->facts.temporal_factor, &encoder,
@@ -275,19 +262,17 @@ static ff_status prepare_job(ff_explanation *all, ff_job *job, ff_error *error)
     if (status == FF_OK)
         status = ff_job_plan(job, error);
     if (status == FF_OK)
-        status = ff_job_check_memory(job, error);
-    if (status == FF_OK)
         status = ff_fit_image(&job->image, job->request.fit, job->plan.width, job->plan.height, &fitted, NULL, error);
     if (status != FF_OK)
         return status;
     status = keep_picture(&fitted, &all->still, error);
     free(fitted.rgb);
-    return status == FF_OK ? make_room(all, job, error) : status;
+    return status;
 }
 
 static ff_status write_page(const ff_explanation *all, ff_report *report, double begun, ff_error *error)
 {
-    char *path = text_of("%s/explain.html", all->options->output);
+    char *path = ff_text_of("%s/explain.html", all->options->output);
     ff_status status = path ? ff_explain_page_write(all, path, error) : fail_memory(error);
     if (status == FF_OK) {
         double seconds = ff_host_seconds() - begun;
@@ -300,10 +285,33 @@ static ff_status write_page(const ff_explanation *all, ff_report *report, double
     return status;
 }
 
+static ff_status estimate_all(const ff_explanation *all, const ff_job *job, ff_report *report, ff_error *error)
+{
+    ff_estimate estimate;
+    size_t trials = 1;
+    ff_status status = ff_estimate_start(&estimate, all->options, report, error);
+    if (status != FF_OK)
+        return status;
+    for (int i = 0; i < 3; i++)
+        trials += is_chosen(all->options, i);
+    ff_estimate_add_runs(&estimate, "clips", job, trials);
+    ff_estimate_add_passes(&estimate, "steps", "of them to decode", job->plan.gflop_decode,
+                           count_looks(job->plan.steps));
+    ff_estimate_add_figures(&estimate, job, trials, 1);
+    ff_estimate_finish(&estimate);
+    return FF_OK;
+}
+
 static ff_status explain(ff_explanation *all, ff_job *job, ff_report *report, double begun, ff_error *error)
 {
     bool made = false;
     ff_status status = prepare_job(all, job, error);
+    if (status == FF_OK && all->options->estimate)
+        return estimate_all(all, job, report, error);
+    if (status == FF_OK)
+        status = ff_job_check_memory(job, error);
+    if (status == FF_OK)
+        status = make_room(all, job, error);
     if (status == FF_OK)
         status = ff_host_make_folder(all->options->output, &made, error);
     if (status == FF_OK)
@@ -332,7 +340,7 @@ ff_status ff_command_explain(const ff_options *given, ff_report *report, ff_erro
         options.seed = (ff_seed){.value = ff_host_random()};
         ff_report_note(report, "seed %llu, drawn at random", (unsigned long long)options.seed.value);
     }
-    if (ff_host_exists(options.output) && !ff_host_is_folder(options.output))
+    if (!options.estimate && ff_host_exists(options.output) && !ff_host_is_folder(options.output))
         return ff_fail(error, FF_ERROR_INPUT, "%s: explain writes into a folder, and this is a file", options.output);
     ff_report_start(&silent, "explain");
     ff_status status = ff_job_open(&job, FF_IMAGE_TO_VIDEO, &options, &silent, error);

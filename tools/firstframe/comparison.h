@@ -43,6 +43,11 @@ typedef struct ff_comparison {
     ff_scene scene[FF_MOST_TEXTS];
 } ff_comparison;
 
+// Makes the still, unless there is one, and all clips.
+ff_status ff_comparison_make(ff_comparison *comparison, ff_error *error);
+// Reports what that and the figures would take.
+ff_status ff_comparison_estimate(ff_comparison *comparison, ff_error *error);
+
 // "from the still" and so on.
 const char *ff_way_name(ff_way way);
 

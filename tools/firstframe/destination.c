@@ -1,24 +1,11 @@
-#define _GNU_SOURCE
 #include "destination.h"
 #include "host.h"
 #include "output.h"
+#include "text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-// A new text, as printf would print it; NULL without memory.
-static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text_of(const char *format, ...)
-{
-    char *text;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    return length < 0 ? NULL : text;
-}
 
 static const char *last_part(const char *path)
 {
@@ -54,12 +41,12 @@ char *ff_destination_path(const ff_destination *destination, size_t i)
     unsigned long long seed = destination->first_seed + i;
     if (destination->folder) {
         bool slash = output[strlen(output) - 1] == '/';
-        return text_of("%s%sseed-%04llu.png", output, slash ? "" : "/", seed);
+        return ff_text_of("%s%sseed-%04llu.png", output, slash ? "" : "/", seed);
     }
     if (!destination->numbered)
         return strdup(output);
     const char *ending = strrchr(last_part(output), '.');
-    return text_of("%.*s-seed-%04llu%s", (int)(ending - output), output, seed, ending);
+    return ff_text_of("%.*s-seed-%04llu%s", (int)(ending - output), output, seed, ending);
 }
 
 char *ff_destination_sheet(const ff_destination *destination)
@@ -72,7 +59,7 @@ char *ff_destination_sheet(const ff_destination *destination)
         char number[24] = "";
         if (i > 1)
             snprintf(number, sizeof number, "-%zu", i);
-        char *path = text_of("%.*s%scontact%s.png", (int)(ending - output), output, joint, number);
+        char *path = ff_text_of("%.*s%scontact%s.png", (int)(ending - output), output, joint, number);
         if (!path || !ff_host_exists(path))
             return path;
         free(path);

@@ -2,7 +2,7 @@
 
 #define WIDTH 320.0
 #define LEFT 52.0
-#define TOP 44.0
+#define TOP 52.0
 #define CELL_HEIGHT 20.0
 
 void ff_heat_draw(ff_page *page, const ff_heat *heat)
@@ -10,11 +10,11 @@ void ff_heat_draw(ff_page *page, const ff_heat *heat)
     double cell = (WIDTH - LEFT - 8) / (double)heat->columns, height = TOP + CELL_HEIGHT * (double)heat->rows + 6;
     size_t every = 1 + (size_t)(20 / cell);   // columns between two numbers, so that they do not touch
     ff_page_add(page, "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s, by %s and %s\"><text class=\"title\" "
-                "x=\"4\" y=\"14\">%s</text><text x=\"%g\" y=\"38\" text-anchor=\"end\">%s</text><text x=\"%g\" "
-                "y=\"27\">%s</text>", WIDTH, height, heat->title, heat->row_name, heat->column_name, heat->title,
+                "x=\"4\" y=\"14\">%s</text><text x=\"%g\" y=\"47\" text-anchor=\"end\">%s</text><text x=\"%g\" "
+                "y=\"33\">%s</text>", WIDTH, height, heat->title, heat->row_name, heat->column_name, heat->title,
                 LEFT - 6, heat->row_name, LEFT, heat->column_name);
     for (size_t c = 0; c < heat->columns; c += every)
-        ff_page_add(page, "<text x=\"%.1f\" y=\"40\" text-anchor=\"middle\">%zu</text>",
+        ff_page_add(page, "<text x=\"%.1f\" y=\"47\" text-anchor=\"middle\">%zu</text>",
                     LEFT + cell * ((double)c + 0.5), heat->first_column + c);
     for (size_t r = 0; r < heat->rows; r++) {
         double y = TOP + CELL_HEIGHT * (double)r;

@@ -270,7 +270,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .foreign = "device"},
     [FF_OPTION_ESTIMATE] = {
         .name = "estimate", .kind = FF_KIND_FLAG, .offset = VALUE(estimate),
-        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MAKE,
         .help = "Says what the run would take, in time and memory, and does not run.",
         .foreign = "dry-run"},
     [FF_OPTION_RESUME] = {

@@ -12,7 +12,7 @@
 
 #define MOST_FILE ((size_t)1 << 30)
 
-extern const char ff_page_style[];
+extern const char ff_page_style[], ff_page_script[];
 
 // ---- text that grows ----
 
@@ -153,7 +153,7 @@ void ff_page_begin(ff_page *page, const char *title)
 ff_status ff_page_write(ff_page *page, const char *path, ff_error *error)
 {
     ff_status status;
-    ff_page_add(page, "</main>\n</body>\n</html>\n");
+    ff_page_add(page, "</main>\n<script>\n%s</script>\n</body>\n</html>\n", ff_page_script);
     if (page->failed)
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the page %s", path);
     else

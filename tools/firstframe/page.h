@@ -1,4 +1,5 @@
-// A page of HTML that stands alone: style, pictures and plots are inside it, it needs no network and no scripts.
+// A page of HTML that stands alone: style, pictures and plots are inside it, it needs no network. A script inside it
+// lets the reader step through clips; without it everything is there all the same.
 #ifndef FF_PAGE_H
 #define FF_PAGE_H
 

@@ -32,8 +32,15 @@ const char ff_page_style[] =
     ".key.text{border-top-style:dashed}.key.floor{border-top:2px dotted var(--quiet)}"
     ".legend span{margin-right:1.4em;white-space:nowrap}"
     "table{border-collapse:collapse;width:100%;max-width:760px;margin:1em 0;font-variant-numeric:tabular-nums}"
-    "th,td{text-align:right;padding:4px 8px;border-bottom:1px solid var(--line);vertical-align:top}"
+    "th,td{text-align:right;padding:4px 8px;border-bottom:1px solid var(--line);vertical-align:top;"
+    "overflow-wrap:normal}td code{overflow-wrap:anywhere}"
     "th:first-child,td:first-child{text-align:left;padding-left:0}tr.head th{padding-top:1.1em;color:var(--ink)}"
+    "canvas{display:block;width:100%;height:auto;border-radius:6px}[hidden]{display:none!important}"
+    ".scrub{display:flex;flex-wrap:wrap;gap:.2em .8em;align-items:center;margin:.5em 0;font-size:.875rem;"
+    "color:var(--quiet)}.scrub input{flex:1;min-width:7em;accent-color:var(--still)}"
+    "button{font:inherit;color:var(--ink);background:var(--wash);border:1px solid var(--line);border-radius:6px;"
+    "padding:.2em .8em;cursor:pointer}button:focus-visible,input:focus-visible{outline:2px solid var(--still);"
+    "outline-offset:2px}"
     "svg{display:block;width:100%;height:auto}svg text{fill:var(--quiet);font:11px system-ui,'DejaVu Sans',sans-serif}"
     "svg .title{fill:var(--ink);font-size:13px;font-weight:600}"
     "svg .axis{stroke:var(--line);fill:none}"
@@ -44,4 +51,5 @@ const char ff_page_style[] =
     "svg .floor{stroke:var(--quiet);stroke-dasharray:1 3;fill:none}"
     "details{margin:1em 0}summary{cursor:pointer}dt{font-weight:600;margin-top:.7em}dd{margin:0 0 .2em 0;"
     "max-width:46em;color:var(--quiet);font-size:.92rem}"
-    "@media(max-width:480px){body{font-size:15px}h1{font-size:1.4rem}th,td{padding:4px 5px;font-size:.84rem}}";
+    "@media(max-width:480px){body{font-size:15px}h1{font-size:1.4rem}th,td{padding:4px;font-size:.8rem}"
+    "table{display:block;overflow-x:auto}}";

@@ -135,6 +135,7 @@ ff_status ff_preview_open(const ff_model *model, const ff_plan *plan, const char
 {
     ff_output_kind kind;
     size_t n = plan->latent_channels * plan->latent_frames * plan->latent_height * plan->latent_width;
+    const double *stored = ff_model_describe(model).preview;
     *out = (ff_preview){.path = path, .channels = plan->latent_channels, .frames = plan->latent_frames,
                         .height = plan->latent_height, .width = plan->latent_width};
     ff_status status = ff_output_recognise(path, &kind, error);
@@ -149,7 +150,9 @@ ff_status ff_preview_open(const ff_model *model, const ff_plan *plan, const char
         out->mask[i] = 1;
     if (!out->maps || !out->input || !out->mask)
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the preview");
-    if (status == FF_OK)
+    if (status == FF_OK && stored)
+        memcpy(out->maps, stored, (out->channels + 1) * 3 * FF_PREVIEW_MAPS * sizeof *out->maps);
+    else if (status == FF_OK)
         status = fit(model, out->channels, threads, out->maps, error);
     if (status != FF_OK)
         ff_preview_close(out);
@@ -174,7 +177,7 @@ static uint8_t colour_at(const ff_preview *preview, const float *prediction, siz
         size_t i = (k * preview->frames + frame) * cells + cell;
         sum += map[k] * (preview->input[i] - sigma * prediction[i]);
     }
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum + 0.5);
+    return (uint8_t)(sum > 0 ? sum < 255 ? sum + 0.5 : 255 : 0);   // NaN is black
 }
 
 // All latent frames in a row, a cell a square of pixels.

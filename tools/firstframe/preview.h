@@ -1,19 +1,15 @@
 // A cheap look at a run while it goes on: after each step, the predicted clean latents through a linear map to RGB,
-// all latent frames in a row. The map is fitted when the run begins, by least squares over what the VAE's encoder makes
-// of a few drawn pictures that stand still, so that it suits any model. The first two latent frames, before which the
-// causal encoder has seen little, have maps of their own.
+// all latent frames in a row. The map is the one stored with the model; for a model without one it is fitted when the
+// run begins, by least squares over what the VAE's encoder makes of a few drawn pictures that stand still.
 #ifndef FF_PREVIEW_H
 #define FF_PREVIEW_H
 
 #include "firstframe.h"
 
-enum { FF_PREVIEW_MAPS = 3 };
-
 typedef struct ff_preview {
     const char *path;
     size_t channels, frames, height, width;   // of the latents
-    double *maps;                // [FF_PREVIEW_MAPS, 3, channels + 1]: of latent frame 0, 1, and 2 and later ones, to
-                                 // red, green and blue in 0..255; the last value is added
+    double *maps;                // [FF_PREVIEW_MAPS, 3, channels + 1], as in ff_model_facts
     float *input;                // [channels, frames, height, width]
     float *mask;                 // [frames, height, width]: 0 where the latents are known
     float timestep;

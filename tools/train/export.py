@@ -1,10 +1,10 @@
-"""Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults.
+"""Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults and
+the map of --preview.
 
 python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model
 """
 
 import argparse
-import json
 import pathlib
 
 import torch
@@ -12,6 +12,7 @@ from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline
 from safetensors.torch import load_file
 
 from networks import make_text_encoder, make_tokenizer, make_transformer, make_vae
+from preview_map import fit_preview, write_defaults
 
 DEFAULTS = {
     "width": 128,
@@ -46,7 +47,8 @@ def main():
             prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
         ),
     ).save_pretrained(options.out)
-    (pathlib.Path(options.out) / "firstframe.json").write_text(json.dumps(DEFAULTS, indent=2) + "\n")
+    defaults = {**DEFAULTS, "preview": fit_preview(vae)}
+    write_defaults(pathlib.Path(options.out) / "firstframe.json", defaults)
 
 
 main()
