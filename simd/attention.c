@@ -20,6 +20,7 @@ typedef struct block {
     const ff_attention *p;
     size_t head, query, height;  // first query; queries in a panel
     float *scores;
+    float *most;  // [rows, VEC], the largest scores of each row so far; NaN is passed over
     float sums[QUERY_PANELS * TILE_ROWS];
 } block;
 
@@ -56,41 +57,36 @@ static void finish_scores(const void *source, size_t row, size_t count, size_t k
     const ff_attention *p = b->p;
     for (size_t r = 0; r < count; r++) {
         float *to = score_at(b, row + r, key);
+        float *most = b->most + (row + r) * VEC;
         const float *bias = p->bias ? p->bias + (b->head * p->queries + b->query + row + r) * p->keys + key : NULL;
         for (size_t c = 0; c < width; c += VEC) {
             vec score = vec_mul(vec_load(tile + r * TILE_COLUMNS + c), vec_set(p->scale));
             if (bias)
                 score = vec_add(score, vec_load_some(bias + c, smaller(VEC, width - c)));
             vec_store(to + c, score);
+            if (c + VEC <= width)
+                vec_store(most, vec_max(score, vec_load(most)));
+            else
+                for (size_t i = 0; c + i < width; i++)
+                    most[i] = to[c + i] > most[i] ? to[c + i] : most[i];
         }
     }
 }
 
 // ---- softmax ----
 
-// The largest score of a row; NaN is passed over.
-static float largest(const block *b, size_t row)
+static float largest(const float most[VEC])
 {
-    vec most = vec_set(-INFINITY);
-    float lanes[VEC], best = -INFINITY;
-    for (size_t first = 0; first < b->p->keys; first += PANEL_DEPTH) {
-        const float *s = score_at(b, row, first);
-        size_t n = smaller(PANEL_DEPTH, b->p->keys - first), j = 0;
-        for (; j + VEC <= n; j += VEC)
-            most = vec_max(vec_load(s + j), most);
-        for (; j < n; j++)
-            best = s[j] > best ? s[j] : best;
-    }
-    vec_store(lanes, most);
+    float best = -INFINITY;
     for (size_t i = 0; i < VEC; i++)
-        best = lanes[i] > best ? lanes[i] : best;
+        best = most[i] > best ? most[i] : best;
     return best;
 }
 
 // s -> exp(s - max) over a row of scores; returns the lane sum.
 static float exponentials(const block *b, size_t row)
 {
-    vec most = vec_set(largest(b, row)), lanes[LANE_VECTORS];
+    vec most = vec_set(largest(b->most + row * VEC)), lanes[LANE_VECTORS];
     for (size_t i = 0; i < LANE_VECTORS; i++)
         lanes[i] = vec_zero();
     for (size_t first = 0; first < b->p->keys; first += PANEL_DEPTH) {
@@ -161,6 +157,8 @@ static void multiply(const ff_product *product, size_t rows, size_t height, cons
 static void attend(block *b, size_t rows, const float *keys, const float *values, float *workspace)
 {
     ff_product with_keys = product_with_keys(b), with_values = product_with_values(b);
+    for (size_t row = 0; row < rows; row++)
+        vec_store(b->most + row * VEC, vec_set(-INFINITY));
     multiply(&with_keys, rows, b->height, keys, workspace);
     for (size_t row = 0; row < rows; row++)
         b->sums[row] = exponentials(b, row);
@@ -192,7 +190,8 @@ static ff_status attention(const ff_attention *p)
 #pragma omp parallel num_threads(threads) if (!alone)
     {
         float *workspace = packed + packed_floats + (size_t)omp_get_thread_num() * own_floats;
-        block b = {.p = p, .height = height, .scores = workspace + WORKSPACE_FLOATS};
+        float most[QUERY_PANELS * TILE_ROWS * VEC];
+        block b = {.p = p, .height = height, .scores = workspace + WORKSPACE_FLOATS, .most = most};
         for (size_t first = 0; first < p->heads; first += group) {
             size_t heads = smaller(group, p->heads - first);
 #pragma omp for schedule(dynamic, 4)

@@ -4,6 +4,8 @@
 
 #include "tile.h"
 
+#define AHEAD 256  // elements
+
 // VEC elements of a weight from element i on; `some` takes the first `count` of them, missing lanes are +0.
 static inline vec load_weight(const void *data, ff_dtype dtype, size_t i)
 {
@@ -45,8 +47,11 @@ static inline void load_transposed(const void *data, ff_dtype dtype, size_t stri
 {
     if (count == VEC && length == VEC) {
 #pragma GCC unroll 16
-        for (size_t r = 0; r < VEC; r++)
+        for (size_t r = 0; r < VEC; r++) {
+            // rows are too many streams for the processor to foresee
+            __builtin_prefetch((const char *)data + (r * stride + k + AHEAD) * ff_dtype_size(dtype));
             block[r] = load_weight(data, dtype, r * stride + k);
+        }
     } else {
         for (size_t r = 0; r < VEC; r++)
             block[r] = r < count ? load_weight_some(data, dtype, r * stride + k, length) : vec_zero();

@@ -3,6 +3,8 @@
 
 // ---- sizes ----
 
+#define LEAST_FEED_ROWS ((size_t)2048)
+
 // The buffers of an evaluation, in the order in which they are taken from the arena.
 enum { TIMESTEPS, GROUP, FRAMES, SINUSOIDS, TEMB, PROJECTION, MODULATION, ROTARY, HIDDEN, NORMED, WIDE, BUFFERS };
 
@@ -20,11 +22,17 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-// Rows that go through the feed-forward at once: as many as let its inner layer fit where queries, keys and values are.
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+// Rows that go through the feed-forward at once: as many as let its inner layer fit where queries, keys and values are,
+// but not so few that packing its weights, anew for each pass, would cost much beside their products.
 static size_t feed_forward_rows(const ff_transformer_shape *shape, size_t tokens)
 {
     size_t passes = (shape->ffn_dim + 3 * shape->dim - 1) / (3 * shape->dim);
-    return (tokens + passes - 1) / passes;
+    return smaller(tokens, larger(LEAST_FEED_ROWS, (tokens + passes - 1) / passes));
 }
 
 static void plan_buffers(const ff_transformer *transformer, size_t latent_frames, size_t tokens, size_t groups,
