@@ -242,6 +242,7 @@ typedef struct ff_bench_result {
     size_t width, height, frames, threads;
     const char *kernels;
     double peak_gflops;          // of fused multiply-adds alone, with the same threads and instruction set
+    const char *openblas_core;   // the processor whose kernels OpenBLAS chose; NULL without OpenBLAS
     size_t peak_memory_bytes;    // most that was resident at once, weights included, before OpenBLAS was timed
     size_t count;
     ff_bench_stage stages[FF_BENCH_STAGES];

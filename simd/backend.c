@@ -1,6 +1,15 @@
 // What computes: our own kernels, OpenBLAS for matrix products, or double precision.
 #include "simd.h"
 
+const char *ff_kernels_openblas_core(void)
+{
+#if defined(FF_OPENBLAS)
+    return ff_openblas_core();
+#else
+    return NULL;
+#endif
+}
+
 ff_status ff_kernels_choose(ff_isa isa, ff_backend backend, ff_kernels *out, ff_error *error)
 {
     ff_status status = ff_simd_choose(isa, out, error);

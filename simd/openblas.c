@@ -100,6 +100,11 @@ static ff_status matmul(const ff_matmul *p)
     return status;
 }
 
+const char *ff_openblas_core(void)
+{
+    return openblas_get_corename();
+}
+
 void ff_openblas_products(ff_kernels *table)
 {
     table->name = "openblas";

@@ -22,5 +22,7 @@ ff_status ff_simd_choose(ff_isa isa, ff_kernels *out, ff_error *error);
 
 // Overwrites the matrix product with OpenBLAS's, and the name.
 void ff_openblas_products(ff_kernels *);
+// The processor that OpenBLAS took this one for, by its name for it.
+const char *ff_openblas_core(void);
 
 #endif

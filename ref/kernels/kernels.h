@@ -176,6 +176,9 @@ ff_status ff_kernels_choose(ff_isa isa, ff_backend backend, ff_kernels *out, ff_
 // The same kernels with a scratch that counts, which begins anew.
 ff_kernels ff_kernels_counting(const ff_kernels *kernels, ff_scratch *scratch);
 
+// The processor whose kernels OpenBLAS chose here ($OPENBLAS_CORETYPE overrules it); NULL without OpenBLAS.
+const char *ff_kernels_openblas_core(void);
+
 // The scalar kernels, with hardware fused multiply-add where the CPU has it, else with libm's correctly rounded fmaf.
 const ff_kernels *ff_kernels_scalar(void);
 

@@ -359,6 +359,7 @@ static ff_status run_stages(bench *b)
             return status;
     }
     b->out->peak_memory_bytes = ff_peak_memory();
+    b->out->openblas_core = ff_kernels_openblas_core();
     for (size_t i = 0; i < b->out->count; i++) {
         ff_status status = announce(b, "openblas");
         if (status == FF_OK)

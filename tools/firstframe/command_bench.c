@@ -54,6 +54,8 @@ static void report_result(const ff_bench_result *result, ff_report *report)
     ff_json_whole(object, "frames", result->frames);
     ff_json_number(object, "peak_gflops", result->peak_gflops);
     ff_json_number(object, "openblas_gflops", openblas_speed(result));
+    if (result->openblas_core)
+        ff_json_text(object, "openblas_core", result->openblas_core);
     ff_json_whole(object, "peak_memory_bytes", result->peak_memory_bytes);
     cJSON *list = cJSON_AddArrayToObject(object, "stages");
     for (size_t i = 0; i < result->count; i++)
@@ -76,6 +78,8 @@ static void print_result(const ff_bench_result *result, ff_report *report)
         ff_report_line(report, "%-12s  %-24s %10.4f %5zu %9s %8.1f %6.1f %% %9s", stage->name, stage->work,
                        stage->seconds, stage->runs, work, speed, 100 * speed / result->peak_gflops, openblas);
     }
+    if (result->openblas_core)
+        ff_report_line(report, "OpenBLAS: its kernels for %s; OPENBLAS_CORETYPE chooses others", result->openblas_core);
     ff_report_line(report, "memory: %.0f MiB resident at the peak, weights included",
                    (double)result->peak_memory_bytes / (1024 * 1024));
 }
