@@ -3,14 +3,17 @@
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
 Scenes are decided by the seed; their number by the time. Clips in which a head turns or a smile comes or goes are kept
-always, others six times in ten, because these are the hardest motions.
+always, others six times in ten, because these are the hardest motions. Crops are parts of stills, enlarged, as the
+program's inpainting shows them to the model; half of them come from pictures as small as the model's own.
 """
 
 import argparse
 import random
 import time
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from networks import fast_single_frames, make_vae
@@ -29,6 +32,15 @@ def sample_clip(rng):
             return scene
 
 
+def draw_crop(rng, scene):
+    part = rng.uniform(0.3, 0.85)
+    large = SIZE if rng.random() < 0.5 else round(SIZE / part)
+    side = round(large * part)
+    x, y = rng.randint(0, large - side), rng.randint(0, large - side)
+    picture = Image.fromarray(render(scene, FRAMES, large, 0, 1)[0]).crop((x, y, x + side, y + side))
+    return np.asarray(picture.resize((SIZE, SIZE), Image.LANCZOS))[None]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vae", default="vae.safetensors")
@@ -41,21 +53,22 @@ def main():
     vae = make_vae().eval()
     vae.load_state_dict({name: value.float() for name, value in load_file(options.vae).items()})
     rng = random.Random(options.seed)
-    data = {"clips": [], "clip_captions": [], "stills": [], "still_captions": []}
+    data = {name: [] for kind in ("clip", "still", "crop") for name in (f"{kind}s", f"{kind}_captions")}
 
-    def add(kind, scenes, stop, captions):
-        video = pixels([render(scene, FRAMES, SIZE, 0, stop) for scene in scenes])
-        data[kind] += list(vae.encode(video).latent_dist.mode().bfloat16())
-        data[captions] += [(scene["still"], scene["move"]) for scene in scenes]
+    def add(kind, scenes, draw):
+        data[f"{kind}s"] += list(vae.encode(pixels([draw(scene) for scene in scenes])).latent_dist.mode().bfloat16())
+        data[f"{kind}_captions"] += [(scene["still"], scene["move"]) for scene in scenes]
 
     begun = time.time()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         while time.time() - begun < options.seconds:
-            add("clips", [sample_clip(rng) for _ in range(4)], FRAMES, "clip_captions")
-            add("stills", [sample_scene(rng) for _ in range(16)], 1, "still_captions")
-    data["clips"], data["stills"] = torch.stack(data["clips"]), torch.stack(data["stills"])
+            add("clip", [sample_clip(rng) for _ in range(4)], lambda scene: render(scene, FRAMES, SIZE))
+            add("still", [sample_scene(rng) for _ in range(16)], lambda scene: render(scene, FRAMES, SIZE, 0, 1))
+            add("crop", [sample_scene(rng) for _ in range(16)], lambda scene: draw_crop(rng, scene))
+    for kind in ("clips", "stills", "crops"):
+        data[kind] = torch.stack(data[kind])
+        print(len(data[kind]), kind)
     torch.save(data, f"latents-{options.seed}.pt")
-    print(len(data["clips"]), "clips,", len(data["stills"]), "stills")
 
 
 if __name__ == "__main__":

@@ -4,16 +4,15 @@
 
 Everything is judged against the renderer. Image-to-video: the renderer draws the still and knows the true clip; how far
 the asked motion went is the progress, from 0 (not at all) to 1 (as far as the true clip), at which the renderer's own
-picture comes nearest to the last frame. Text-to-image: an attribute is read back as the value with which the renderer,
-trying several faces, comes nearest to the picture. Clips pass through the VAE by diffusers' encoder, which the C
-encoder is held against elsewhere, and the program's decoder.
+picture comes nearest to the last frame. Then the same still with a weak and with a strong word for the same motion.
+Clips pass through the VAE by diffusers' encoder, which the C encoder is held against elsewhere, and the program's
+decoder. Stills are judged by evaluate_stills.py.
 """
 
 import argparse
 import copy
 import pathlib
 import random
-import subprocess
 
 import numpy as np
 import torch
@@ -21,12 +20,11 @@ from diffusers import AutoencoderKLWan
 from PIL import Image
 from safetensors.torch import save_file
 
+from judging import FRAMES, SIZE, UNSEEN, Program, nearest_value, psnr
 from lake import sample_lake
 from portrait import HAIR, SKIN, TOP, sample_portrait
 from scenes import render, sample_scene
 
-SIZE, FRAMES = 128, 25
-UNSEEN = 777000  # seeds from here on are kept apart from training
 HAPPENED = 0.35  # part of the true motion
 PROGRESS = np.linspace(-0.5, 1.5, 21)
 
@@ -37,29 +35,18 @@ MOTIONS = {
     "push-in": (sample_portrait, ["zoom"], "push-in"),
     "pull-out": (sample_portrait, ["zoom"], "pull-out"),
     "light": (sample_portrait, ["light"], "light"),
-    "breeze": (sample_portrait, ["wind"], "breeze"),
+    "breeze": (sample_portrait, ["wind"], "moves hair"),
     "sun rises": (sample_lake, ["rise"], "rises"),
     "pan": (sample_lake, ["pan"], "pan"),
 }
 
-
-class Program:
-    def __init__(self, options, more):
-        self.program, self.model, self.more = options.program, options.model, more
-
-    def run(self, command, out, *words):
-        line = [self.program, command, "-m", self.model, "-q", "-o", str(out), *map(str, words), *self.more]
-        subprocess.run(line, check=True)
-        picture = Image.open(out)
-        frames = []
-        for at in range(getattr(picture, "n_frames", 1)):
-            picture.seek(at)
-            frames.append(np.asarray(picture.convert("RGB")))
-        return np.stack(frames)
-
-
-def psnr(a, b):
-    return 10 * np.log10(255**2 / max(np.square(a.astype(float) - b).mean(), 1e-9))
+# the same motion asked with a weak and with a strong word
+AMPLITUDES = [
+    ("turn", "slightly turns", "slowly turns"),
+    ("smile", "gives a subtle smile", "smiles"),
+    ("push-in", "slow push-in", "fast push-in"),
+    ("breeze", "gentle breeze", "strong wind"),
+]
 
 
 def changes(motion):
@@ -70,7 +57,7 @@ def changes(motion):
 def sample_motion(rng, sample, keys, word):
     while True:
         scene = sample(rng)
-        if word in scene["move"] and set(changes(scene["motion"])) - {"ripple"} == set(keys):
+        if word in scene["move"] and set(changes(scene["motion"])) - {"ripple", "pace"} == set(keys):
             scene["move"] = ", ".join(part for part in scene["move"].split(", ") if word in part)
             return scene
 
@@ -96,19 +83,6 @@ def breeze_of(truth, clip):
     moving = truth.astype(float).std(0).mean(-1)
     where = moving > np.quantile(moving, 0.95)
     return clip.astype(float).std(0).mean(-1)[where].mean() / moving[where].mean()
-
-
-def nearest_value(scene, key, values, variants, frame):
-    """The value of an attribute with which one of the variants of the scene comes nearest to the frame."""
-
-    def distance(value):
-        found = []
-        for variant in variants:
-            variant["appearance"][key] = value
-            found.append(np.square(render(variant, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame).mean())
-        return min(found)
-
-    return min(values, key=distance)
 
 
 def judge_vae(program, out, count):
@@ -147,41 +121,28 @@ def judge_motion(program, out, kind, count):
             last = copy.deepcopy(scene)
             for key, values in (("hair", HAIR), ("skin", SKIN), ("top", TOP)):
                 tried += 1
-                kept += nearest_value(scene, key, values, [copy.deepcopy(last)], clip[-1]) == scene["appearance"][key]
+                kept += nearest_value(key, values, [copy.deepcopy(last)], clip[-1]) == scene["appearance"][key]
         rows.append(np.concatenate([*clip[::6], truth[-1]], 1))
     Image.fromarray(np.concatenate(rows)).save(out / f"{kind}.png")
     return np.mean(gains), np.mean(np.array(reached) >= HAPPENED), np.mean(reached), kept, tried
 
 
-def judge_stills(program, out, count):
-    """t2i: the part of the named attributes that the picture shows."""
-    rng, right, tried, pictures = random.Random(UNSEEN + 5), {}, {}, []
+def judge_amplitude(program, out, kind, weak, strong, count):
+    """How far the motion goes, as part of the strong one's true way, when asked with either word."""
+    sample, keys, word = MOTIONS[kind]
+    rng, reached = random.Random(f"{UNSEEN} {weak}"), ([], [])
     for i in range(count):
-        scene = sample_portrait(rng)
-        while scene["appearance"]["style"] == "pencil sketch":
-            scene = sample_portrait(rng)
-        picture = program.run("t2i", out / f"still-{i:02}.png", "-p", scene["still"], "-s", i)[0]
-        pictures.append(picture)
-        variants = []
-        for _ in range(8):
-            other = sample_portrait(rng)
-            variant = copy.deepcopy(scene)
-            for key in ("face_w", "face_h", "cx", "cy", "scale", "hairstyle"):
-                variant["appearance"][key] = other["appearance"][key]
-            yaw = {"left": -0.7, "right": 0.7, "camera": 0.0}[scene["appearance"]["gaze"]]
-            variant["motion"].update(yaw=(yaw, yaw), zoom=(1.0, 1.0), wind=0.0, light=0.0, smile=(0, 0), blink=None)
-            variants.append(variant)
-        for key, values in (("hair", HAIR), ("skin", SKIN), ("top", TOP)):
-            value = scene["appearance"][key]
-            if f"{value} {key}" not in scene["still"] and key != "hair":
-                continue
-            tried[key] = tried.get(key, 0) + 1
-            found = nearest_value(scene, key, values, copy.deepcopy(variants), picture)
-            right[key] = right.get(key, 0) + (found == value)
-    Image.fromarray(np.concatenate([np.concatenate(pictures[i : i + 5], 1) for i in range(0, count // 5 * 5, 5)])).save(
-        out / "stills.png"
-    )
-    return {key: (right.get(key, 0), tried[key]) for key in tried}
+        scene = sample_motion(rng, sample, keys, word)
+        while strong not in scene["move"]:
+            scene = sample_motion(rng, sample, keys, word)
+        truth = render(scene, FRAMES, SIZE)
+        still = out / f"amplitude-{kind}-{i:02}.png"
+        Image.fromarray(truth[0]).save(still)
+        for asked, found in zip((weak, strong), reached):
+            words = ["-i", still, "-p", scene["move"].replace(strong, asked), "-s", i, "--lossless", "--frames", FRAMES]
+            clip = program.run("i2v", out / f"amplitude-{kind}-{i:02}-{asked.split()[0]}.webp", *words)
+            found.append(breeze_of(truth, clip) if kind == "breeze" else progress_of(scene, keys, clip[-1]))
+    return [float(np.mean(found)) for found in reached]
 
 
 def main():
@@ -203,8 +164,10 @@ def main():
         all_kept, all_tried = all_kept + kept, all_tried + tried
         print(f"| {kind} | {100 * happened:.0f} % | {reached:.2f} | {gain:+.1f} dB |", flush=True)
     print(f"\nhair, skin and top unchanged in the last frame: {all_kept} of {all_tried}")
-    for key, (right, tried) in judge_stills(program, out, options.count).items():
-        print(f"t2i, {key} as asked: {right} of {tried}")
+    print("\n| weak and strong | how far | of the strong one's way |\n|---|---|---|")
+    for kind, weak, strong in AMPLITUDES:
+        far = judge_amplitude(program, out, kind, weak, strong, options.count)
+        print(f"| {weak}, {strong} | {far[0]:.2f}, {far[1]:.2f} | {far[0] / max(far[1], 1e-9):.2f} |", flush=True)
 
 
 main()

@@ -3,8 +3,10 @@
     python3 train_transformer.py --latents 'latents-*.pt' --seconds 7200 --out transformer.pt [--resume transformer.pt]
     torchrun --nproc-per-node 2 train_transformer.py --threads 1 ...      one rank a core: faster than two threads
 
-A batch is stills (text-to-image, and boxes to inpaint) and clips (image-to-video, first-and-last-frame, text-to-video),
-told apart only by the mask, as when sampling. At first a clip is its first latent frame and three of the others, each
+A batch is stills (text-to-image, and boxes to inpaint in stills and in enlarged crops of them) and clips
+(image-to-video, first-and-last-frame, text-to-video), told apart only by the mask, as when sampling. In clips what
+moves weighs up to three times what stays. Beside the flow, the text encoder learns to say which attributes a caption
+names (attributes.py); with --text-first it learns that alone for some seconds, from captions without pictures. At first a clip is its first latent frame and three of the others, each
 at its own place in time, which costs half; from --whole-from on it is whole. The rate falls over the second half of the
 time given. Saves the average of the weights every 200 steps; --resume goes on from such a file, or from an exported
 model folder.
@@ -20,6 +22,7 @@ import time
 import torch
 from safetensors.torch import load_file
 
+from attributes import AttributeReader
 from muon import Muon
 from networks import (
     PaddedText,
@@ -31,8 +34,11 @@ from networks import (
     rotary_of_frames,
 )
 from ranks import part_of_time, set_up_ranks
+from scenes import sample_scene
 
 SHIFT = 3.0
+ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
+CROPS, BOXES = 0.22, 0.18  # part of the stills that are crops, always with a box; and of whole stills with one
 
 
 def draw_sigmas(count):
@@ -43,19 +49,23 @@ def draw_sigmas(count):
 def random_box(rng, mask):
     """Everything known but for a box of whole tokens."""
     rows, columns = mask.shape[-2] // 2, mask.shape[-1] // 2
-    top, bottom = sorted(rng.sample(range(rows + 1), 2))
-    left, right = sorted(rng.sample(range(columns + 1), 2))
-    mask.zero_()[..., 2 * top : 2 * bottom, 2 * left : 2 * right] = 1
+    height, width = rng.randint(1, rows - 2), rng.randint(1, columns - 2)
+    top, left = rng.randint(0, rows - height), rng.randint(0, columns - width)
+    mask.zero_()[..., 2 * top : 2 * (top + height), 2 * left : 2 * (left + width)] = 1
 
 
 def draw_stills(rng, data, count):
-    picks = [rng.randrange(len(data["stills"])) for _ in range(count)]
-    latents = data["stills"][picks]
-    masks = torch.ones(count, 1, *latents.shape[2:])
+    masks, latents, texts, kinds = torch.ones(count, 1, *data["stills"].shape[2:]), [], [], []
     for mask in masks:
-        if rng.random() < 0.2:
+        kind = rng.choices(["crop", "box", "t2i"], [CROPS, BOXES, 1 - CROPS - BOXES])[0]
+        source = "crop" if kind == "crop" else "still"
+        pick = rng.randrange(len(data[f"{source}s"]))
+        latents.append(data[f"{source}s"][pick])
+        texts.append(data[f"{source}_captions"][pick][0])
+        kinds.append(kind)
+        if kind != "t2i":
             random_box(rng, mask)
-    return latents, masks, [data["still_captions"][i][0] for i in picks], ["t2i"] * count, [0]
+    return torch.stack(latents), masks, texts, kinds, [0]
 
 
 def draw_clips(rng, data, count, part_frames=None):
@@ -103,10 +113,14 @@ class Trainer:
             self.mean, self.std = saved["mean"], saved["std"]
         else:
             self.mean, self.std = self.measure()
-        for key in ("stills", "clips"):
+        for key in ("stills", "clips", "crops"):
             self.data[key] = (self.data[key].float() - self.spread(self.mean)) / self.spread(self.std)
         self.evaluate = torch.compile(evaluate, dynamic=False)
-        self.parameters = [*self.transformer.parameters(), *self.text_encoder.parameters()]
+        self.reader = AttributeReader(self.text_encoder.config.d_model)
+        if options.resume and "reader" in saved:
+            self.reader.load_state_dict(saved["reader"])
+        networks = (self.transformer, self.text_encoder, self.reader)
+        self.parameters = [parameter for network in networks for parameter in network.parameters()]
         self.average = [parameter.detach().clone() for parameter in self.parameters]
         self.running = {}
 
@@ -129,6 +143,7 @@ class Trainer:
         texts = ["" if rng.random() < 0.1 else text for text in texts]
         with torch.autocast("cpu", torch.bfloat16):
             text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, texts)
+            read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, texts)
             sigma = draw_sigmas(len(latents))
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
@@ -136,11 +151,31 @@ class Trainer:
             generated = masks[:, 0, :, ::2, ::2].flatten(1)
             rotary = rotary_of_frames(self.transformer, frames, *latents.shape[3:])
             flow = self.evaluate(self.transformer, anchored, sigma * 1000, generated, text, *rotary).float()
-        errors = (flow - (noise - latents)).square() * masks
-        (errors.sum() / (masks.sum() * latents.shape[1])).backward()
-        each = errors.sum((1, 2, 3, 4)) / (masks.sum((1, 2, 3, 4)) * latents.shape[1]).clamp(min=1)
-        for kind, loss in zip(kinds, each.tolist()):
+        moved = (latents - latents[:, :, :1]).abs().mean(1, keepdim=True)
+        weights = masks * (1 + 2 * torch.tanh(moved))
+        errors = (flow - (noise - latents)).square() * weights
+        (errors.sum() / (weights.sum() * latents.shape[1]) + ATTRIBUTES * read).backward()
+        each = errors.sum((1, 2, 3, 4)) / (weights.sum((1, 2, 3, 4)) * latents.shape[1]).clamp(min=1)
+        for kind, loss in zip([*kinds, "attributes"], [*each.tolist(), read.item()]):
             self.running[kind] = 0.98 * self.running.get(kind, loss) + 0.02 * loss
+
+    def learn_text(self, rng, seconds):
+        """The text encoder and the reader alone, on fresh captions."""
+        parameters = [*self.text_encoder.parameters(), *self.reader.parameters()]
+        optimiser, begun = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0), time.time()
+        while (part := (time.time() - begun) / seconds) < 1:
+            scenes = [sample_scene(rng) for _ in range(48)]
+            texts = [rng.choice([s["still"], s["move"], f"{s['still']}. {s['move']}"]) for s in scenes]
+            optimiser.param_groups[0]["lr"] = 1e-3 * min(1, 2 * (1 - part) + 0.05)
+            with torch.autocast("cpu", torch.bfloat16):
+                text, bias = embed(self.tokenizer, self.text_encoder, texts)
+            loss = self.reader(text, bias[:, 0, 0] == 0, texts)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+        self.average = [parameter.detach().clone() for parameter in self.parameters]
+        return loss.item()
 
     @torch.no_grad()
     def follow(self, step):
@@ -154,6 +189,7 @@ class Trainer:
         for parameter, mean in zip(self.parameters, self.average):
             parameter.copy_(mean)
         state = {"m": self.transformer.state_dict(), "te": self.text_encoder.state_dict()}
+        state["reader"] = self.reader.state_dict()
         torch.save({**state, "mean": self.mean, "std": self.std}, path + ".new")
         os.replace(path + ".new", path)
         for parameter, value in zip(self.parameters, current):
@@ -166,6 +202,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=7200)
     parser.add_argument("--out", default="transformer.pt")
     parser.add_argument("--resume")
+    parser.add_argument("--text-first", type=float, default=0.0, help="seconds for the text encoder alone, one rank")
     parser.add_argument("--stills-first", type=float, default=0.0, help="part of the time spent on stills alone")
     parser.add_argument("--batch", default="20,12,8", help="stills, parts of clips, whole clips; over all ranks")
     parser.add_argument("--whole-from", type=float, default=0.55, help="part of the time after which clips are whole")
@@ -178,6 +215,9 @@ def main():
     trainer = Trainer(options)
     torch.manual_seed(options.seed * 1000 + rank)
     rng = random.Random(options.seed * 1000 + rank)
+    if options.text_first and ranks == 1:
+        print(f"attributes {trainer.learn_text(rng, options.text_first):.3f}", flush=True)
+        trainer.save(options.out)
     optimiser = Muon(trainer.parameters, 0.01, 1e-3, decay=0.02)
     stills, parts, clips = (int(count) // ranks for count in options.batch.split(","))
     begun, step = time.time(), 0

@@ -1,0 +1,192 @@
+"""Do stills show what was asked, do they vary in what was left open, and does inpainting fill in what was asked?
+
+    python3 evaluate_stills.py --program build/firstframe --model golden/model --count 20 --out out/evaluation
+
+An attribute is read back from a picture as the value with which the renderer, trying several faces, comes nearest to
+it; the renderer's own pictures pass the same reading, so that its mistakes are known. Pencil sketches have no colours
+and are left out. Inpainting: an earring is taken from a portrait, or a stray strand of hair drawn on it, the portrait
+enlarged, and the box around it painted anew; the error inside the box is taken against the true picture. The seam is
+the step across the box's border over the same step in the true picture.
+"""
+
+import argparse
+import copy
+import pathlib
+import random
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from judging import FRAMES, SIZE, UNSEEN, Program, nearest_value, psnr
+from portrait import HAIR, LIGHT, SKIN, TOP, sample_portrait
+from scenes import render
+
+YAW = {"left": -0.7, "camera": 0.0, "right": 0.7}
+STYLES = ["soft illustration", "flat illustration"]
+VARIANTS = 8
+LARGE = 384  # side of an enlarged portrait
+
+
+def sample_coloured(rng):
+    while True:
+        scene = sample_portrait(rng)
+        if scene["appearance"]["style"] != "pencil sketch":
+            return hold(scene)
+
+
+def hold(scene, gaze=None):
+    """The scene without motion, looking where it is said to."""
+    yaw = YAW[gaze or scene["appearance"]["gaze"]]
+    smile = scene["appearance"]["smile0"]
+    scene["motion"].update(yaw=(yaw, yaw), zoom=(1.0, 1.0), wind=0.0, light=0.0, smile=(smile, smile), blink=None)
+    scene["motion"]["pan"] = 0.0
+    return scene
+
+
+def variants_of(scene, rng):
+    """The scene with other faces and hair in other places."""
+    found = []
+    for _ in range(VARIANTS):
+        other, variant = sample_portrait(rng), copy.deepcopy(scene)
+        for key in ("face_w", "face_h", "cx", "cy", "scale", "hairstyle"):
+            variant["appearance"][key] = other["appearance"][key]
+        found.append(variant)
+    return found
+
+
+def nearest_gaze(variants, frame):
+    def distance(gaze):
+        pictures = [render(hold(variant, gaze), FRAMES, SIZE, FRAMES - 1)[0] for variant in variants]
+        return min(np.square(picture.astype(float) - frame).mean() for picture in pictures)
+
+    return min(YAW, key=distance)
+
+
+def named(scene):
+    """The attributes that the still's sentence names, each with the values it is read back from."""
+    look, words = scene["appearance"], scene["still"]
+    asked = {"hair": HAIR, "light": LIGHT, "style": STYLES}
+    for key, values in (("skin", SKIN), ("top", TOP)):
+        if f"{look[key]} {key}" in words:
+            asked[key] = values
+    return asked, "off-camera" not in words
+
+
+def judge_attributes(program, out, count):
+    """{attribute: [as asked in the program's stills, in the renderer's own, asked]}"""
+    rng, found, pictures = random.Random(UNSEEN + 5), {}, []
+    for i in range(count):
+        scene = sample_coloured(rng)
+        made = program.run("t2i", out / f"still-{i:02}.png", "-p", scene["still"], "-s", i)[0]
+        pictures.append(made)
+        variants, (asked, gaze) = variants_of(scene, rng), named(scene)
+        for column, picture in enumerate((made, render(scene, FRAMES, SIZE, FRAMES - 1)[0])):
+            read = {key: nearest_value(key, values, copy.deepcopy(variants), picture) for key, values in asked.items()}
+            if gaze:
+                read["gaze"] = nearest_gaze(copy.deepcopy(variants), picture)
+            for key, value in read.items():
+                row = found.setdefault(key, [0, 0, 0])
+                row[column] += value == scene["appearance"][key]
+                row[2] += column == 0
+    columns = min(5, count)
+    rows = [np.concatenate(pictures[i : i + columns], 1) for i in range(0, count // columns * columns, columns)]
+    Image.fromarray(np.concatenate(rows)).save(out / "stills.png")
+    return found
+
+
+def judge_variety(program, out):
+    """Of ten stills of one prompt: how many different skins and tops, which it leaves open, are read back."""
+    rng = random.Random(UNSEEN + 6)
+    scene = sample_coloured(rng)
+    words = f"Portrait of a {scene['appearance']['who']} with auburn hair, soft studio lighting, looking at the camera"
+    scene["appearance"].update(hair="auburn", light="soft studio lighting", gaze="camera", style="soft illustration")
+    variants, skins, tops = variants_of(hold(scene), rng), [], []
+    for seed in range(10):
+        picture = program.run("t2i", out / f"variety-{seed}.png", "-p", words + ", soft illustration", "-s", seed)[0]
+        skins.append(nearest_value("skin", SKIN, copy.deepcopy(variants), picture))
+        tops.append(nearest_value("top", TOP, copy.deepcopy(variants), picture))
+    return len(set(skins)), len(set(tops))
+
+
+def draw_large(scene):
+    return render(scene, FRAMES, LARGE, FRAMES - 1)[0]
+
+
+def earring_case(rng):
+    """The true picture, the one without the earring, and the box around it."""
+    while True:
+        scene = sample_coloured(rng)
+        scene["appearance"]["earrings"] = True
+        true = draw_large(scene)
+        scene["appearance"]["earrings"] = False
+        broken = draw_large(scene)
+        rows, columns = np.nonzero(np.abs(true.astype(int) - broken).sum(-1) > 30)
+        right = columns > LARGE // 2
+        if right.sum() > 40:
+            if "earrings" not in scene["still"]:
+                scene["still"] = scene["still"].replace(", soft ill", ", earrings, soft ill").replace(
+                    ", flat ill", ", earrings, flat ill")
+            return scene, true, broken, (columns[right].min(), rows[right].min(), columns[right].max(), rows[right].max())
+
+
+def strand_case(rng):
+    scene = sample_coloured(rng)
+    true = draw_large(scene)
+    picture = Image.fromarray(true)
+    x, y = rng.randint(150, 200), rng.randint(150, 180)
+    colour = tuple(HAIR[scene["appearance"]["hair"]])
+    ImageDraw.Draw(picture).line([(x, y), (x + 12, y + 25), (x + 6, y + 55)], colour, 5)
+    return scene, true, np.asarray(picture), (x - 4, y - 2, x + 16, y + 58)
+
+
+def seam(picture, box):
+    """Mean step across the border of the box."""
+    x0, y0, x1, y1 = box
+    p = picture.astype(float)
+    steps = [p[y0, x0:x1] - p[y0 - 1, x0:x1], p[y1, x0:x1] - p[y1 - 1, x0:x1],
+             p[y0:y1, x0] - p[y0:y1, x0 - 1], p[y0:y1, x1] - p[y0:y1, x1 - 1]]
+    return np.mean([np.abs(step).mean() for step in steps])
+
+
+def judge_inpainting(program, out, name, case, count):
+    """PSNR inside the box before and after, and how visible the seam is."""
+    rng, before, after, seams, rows = random.Random(f"{UNSEEN} {name}"), [], [], [], []
+    for i in range(count):
+        scene, true, broken, box = case(rng)
+        x0, y0 = (max(int(v) - 6, 1) for v in box[:2])
+        x1, y1 = (min(int(v) + 7, LARGE - 2) for v in box[2:])
+        still = out / f"{name}-{i:02}.png"
+        Image.fromarray(broken).save(still)
+        words = ["-i", still, "--box", f"{x0},{y0},{x1 - x0},{y1 - y0}", "--context", 12, "-p", scene["still"], "-s", i]
+        made = program.run("inpaint", out / f"{name}-{i:02}-mended.png", *words)[0]
+        inside = (slice(y0, y1), slice(x0, x1))
+        before.append(psnr(broken[inside], true[inside]))
+        after.append(psnr(made[inside], true[inside]))
+        seams.append(seam(made, (x0, y0, x1, y1)) / max(seam(true, (x0, y0, x1, y1)), 0.5))
+        rows.append(np.concatenate([broken, made, true], 1))
+    Image.fromarray(np.concatenate(rows[:5])).save(out / f"{name}.png")
+    return np.mean(before), np.mean(after), np.median(seams)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/firstframe")
+    parser.add_argument("--model", default="golden/model")
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--out", default="out/evaluation")
+    options, more = parser.parse_known_args()
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    program = Program(options, more)
+    print("| named in the prompt | as asked | the renderer's own |\n|---|---|---|")
+    for key, (made, own, asked) in judge_attributes(program, out, options.count).items():
+        print(f"| {key} | {made} of {asked} | {own} of {asked} |", flush=True)
+    skins, tops = judge_variety(program, out)
+    print(f"\nten variations that leave skin and top open: {skins} of {len(SKIN)} skins, {tops} of {len(TOP)} tops\n")
+    print("| inpainting | PSNR inside before | after | seam, times the true picture's |\n|---|---|---|---|")
+    for name, case in (("earring", earring_case), ("strand", strand_case)):
+        before, after, step = judge_inpainting(program, out, name, case, max(1, options.count // 4))
+        print(f"| {name} | {before:.1f} dB | {after:.1f} dB | {step:.2f} |", flush=True)
+
+
+main()
