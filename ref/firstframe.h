@@ -112,8 +112,9 @@ typedef struct ff_request {
     // A finished frame. rgb is the library's and valid during the call. A status other than FF_OK ends the run.
     ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error);
     // A named tensor of the run, as a dump would hold it, but float32 only; valid during the call. With `attention`,
-    // also step.NNN.sigma [1], the noise level, and maps of attention: call.NNN.block.BB.attn1.frames [heads, frames, frames], what share of its attention a
-    // latent frame's tokens pay to each frame's, and .attn2.words [tokens, text tokens], averaged over heads.
+    // also step.NNN.sigma [1], the noise level, and maps of attention: call.NNN.block.BB.attn1.frames
+    // [heads, frames, frames], what share of its attention a latent frame's tokens pay to each frame's, and .attn2.words
+    // [tokens, text tokens], averaged over heads.
     ff_status (*tensor)(void *user, const char *name, int rank, const size_t *shape, const float *data,
                         ff_error *error);
     bool attention;

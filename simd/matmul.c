@@ -103,11 +103,13 @@ static void finish_transposed(const void *source, size_t column, size_t width, s
 
 static ff_status matmul(const ff_matmul *p)
 {
-    if (p->rows <= FEW_ROWS)
-        return ff_product_run(&(ff_product){.rows = p->columns, .columns = p->rows, .depth = p->depth, .source = p, .scratch = p->scratch,
-                                            .fetch = fetch_weight, .pack = pack_rows, .finish = finish_transposed});
-    return ff_product_run(&(ff_product){.rows = p->rows, .columns = p->columns, .depth = p->depth, .source = p, .scratch = p->scratch,
-                                        .fetch = fetch_rows, .expect = expect_rows, .pack = pack_weight, .finish = finish_tile});
+    const ff_product many = {.rows = p->rows, .columns = p->columns, .depth = p->depth, .source = p,
+                             .scratch = p->scratch, .fetch = fetch_rows, .expect = expect_rows, .pack = pack_weight,
+                             .finish = finish_tile};
+    const ff_product few = {.rows = p->columns, .columns = p->rows, .depth = p->depth, .source = p,
+                            .scratch = p->scratch, .fetch = fetch_weight, .pack = pack_rows,
+                            .finish = finish_transposed};
+    return ff_product_run(p->rows <= FEW_ROWS ? &few : &many);
 }
 
 void FF_SIMD_NAME(ff_simd_matmul_)(ff_kernels *table)

@@ -42,8 +42,8 @@ static inline void pack_run(const void *data, ff_dtype dtype, size_t first, size
 }
 
 // VEC elements from k on of `count` rows, transposed. Missing rows and elements are +0.
-static inline void load_transposed(const void *data, ff_dtype dtype, size_t stride, size_t count, size_t k, size_t length,
-                                   vec block[VEC])
+static inline void load_transposed(const void *data, ff_dtype dtype, size_t stride, size_t count, size_t k,
+                                   size_t length, vec block[VEC])
 {
     if (count == VEC && length == VEC) {
 #pragma GCC unroll 16

@@ -23,7 +23,7 @@ typedef struct ff_product {
     const float *(*fetch)(const void *source, size_t row, size_t count, size_t k, size_t n, float *room);
     // May be NULL: rows that fetch will read before long, to be brought near meanwhile.
     void (*expect)(const void *source, size_t row, size_t count, size_t k, size_t n);
-    // Columns [column, column + count), at most VEC, over the whole depth: to[k * pitch + i]; zeros from `count` to VEC.
+    // Columns [column, column + count), at most VEC, over the whole depth: to[k * pitch + i]; zeros from count to VEC.
     void (*pack)(const void *source, size_t column, size_t count, size_t pitch, float *to);
     // Takes the finished sums of rows [row, row + count) and columns [column, column + width).
     void (*finish)(const void *source, size_t row, size_t count, size_t column, size_t width, float *tile);

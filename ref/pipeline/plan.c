@@ -288,7 +288,8 @@ static void estimate_memory(const estimation *e)
     size_t embedding = FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float);
     size_t text = ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS);
     size_t texts = plan->guidance_scale > 1 ? SUM(text, text) : text;
-    add_stage(&peak, SUM(always, texts == text ? 0 : text, embedding, ff_text_encoder_memory(model->text_encoder, prompt)),
+    size_t encoder = ff_text_encoder_memory(model->text_encoder, prompt);
+    add_stage(&peak, SUM(always, texts == text ? 0 : text, embedding, encoder),
               ff_text_encoder_scratch(model->text_encoder, kernels, prompt));
     add_stage(&peak, SUM(always, texts, embedding),
               ff_transformer_text_scratch(model->transformer, kernels, smaller(prompt + 1, FF_TEXT_TOKENS)));

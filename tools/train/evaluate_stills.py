@@ -126,7 +126,8 @@ def earring_case(rng):
             if "earrings" not in scene["still"]:
                 scene["still"] = scene["still"].replace(", soft ill", ", earrings, soft ill").replace(
                     ", flat ill", ", earrings, flat ill")
-            return scene, true, broken, (columns[right].min(), rows[right].min(), columns[right].max(), rows[right].max())
+            x, y = columns[right], rows[right]
+            return scene, true, broken, (x.min(), y.min(), x.max(), y.max())
 
 
 def strand_case(rng):
@@ -157,7 +158,7 @@ def judge_inpainting(program, out, name, case, count):
         x1, y1 = (min(int(v) + 7, LARGE - 2) for v in box[2:])
         still = out / f"{name}-{i:02}.png"
         Image.fromarray(broken).save(still)
-        words = ["-i", still, "--box", f"{x0},{y0},{x1 - x0},{y1 - y0}", "--context", 12, "-p", scene["still"], "-s", i]
+        words = ["-i", still, "--box", f"{x0},{y0},{x1 - x0},{y1 - y0}", "-p", scene["still"], "-s", i]
         made = program.run("inpaint", out / f"{name}-{i:02}-mended.png", *words)[0]
         inside = (slice(y0, y1), slice(x0, x1))
         before.append(psnr(broken[inside], true[inside]))

@@ -84,7 +84,9 @@ def camera(r, a, yaw0, pr, po):
 
 
 def lighting(r, a, yaw0, pr, po):
-    return (dict(light=1.0), "gentle lighting shift") if r.random() < 0.75 else (dict(light=2.0), "strong lighting shift")
+    if r.random() < 0.75:
+        return dict(light=1.0), "gentle lighting shift"
+    return dict(light=2.0), "strong lighting shift"
 
 
 def blink(r, a, yaw0, pr, po):
@@ -124,7 +126,14 @@ def sample_portrait(r):
     pr = "She" if woman else "He"
     po = "her" if woman else "his"
     still = dict(
-        yaw=(yaw0, yaw0), smile=(a["smile0"], a["smile0"]), wind=0.0, zoom=(1.0, 1.0), light=0.0, blink=None, pan=0.0, pace=1.0
+        yaw=(yaw0, yaw0),
+        pace=1.0,
+        smile=(a["smile0"], a["smile0"]),
+        wind=0.0,
+        zoom=(1.0, 1.0),
+        pan=0.0,
+        light=0.0,
+        blink=None,
     )
     kinds = [] if r.random() < 0.06 else r.sample(list(MOTIONS), r.choice([1, 1, 2, 2]))
     moves = [MOTIONS[kind](r, a, yaw0, pr, po) for kind in kinds] or [({}, "holds still")]

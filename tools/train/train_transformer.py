@@ -6,10 +6,10 @@
 A batch is stills (text-to-image, and boxes to inpaint in stills and in enlarged crops of them) and clips
 (image-to-video, first-and-last-frame, text-to-video), told apart only by the mask, as when sampling. In clips what
 moves weighs up to three times what stays. Beside the flow, the text encoder learns to say which attributes a caption
-names (attributes.py); with --text-first it learns that alone for some seconds, from captions without pictures. At first a clip is its first latent frame and three of the others, each
-at its own place in time, which costs half; from --whole-from on it is whole. The rate falls over the second half of the
-time given. Saves the average of the weights every 200 steps; --resume goes on from such a file, or from an exported
-model folder.
+names (attributes.py); with --text-first it learns that alone for some seconds, from captions without pictures. At
+first a clip is its first latent frame and three of the others, each at its own place in time, which costs half; from
+--whole-from on it is whole. The rate falls over the second half of the time given. Saves the average of the weights
+every 200 steps; --resume goes on from such a file, or from an exported model folder.
 """
 
 import argparse
