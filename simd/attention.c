@@ -9,10 +9,12 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#define QUERY_PANELS ((size_t)4)             // in a block of queries
+#define QUERY_PANELS ((size_t)4)             // row panels in a block of queries
 #define GROUP_FLOATS ((size_t)4 << 20)       // heads are packed in groups of at most this many floats, or alone
 #define ALONE 1e6
 #define VALUES_AHEAD 16                      // rows of values lie too far apart for the processor to foresee them
+
+_Static_assert(QUERY_PANELS <= BLOCK_PANELS, "a block of queries is one block of the product");
 
 // One head's share of the work, and a block of its queries.
 //   scores: row panels [panel][PANEL_DEPTH of keys], where the product with the values reads them

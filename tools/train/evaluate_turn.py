@@ -23,7 +23,8 @@ SIZE = 128
 
 def hold_still(scene):
     start, smile = scene["motion"]["yaw"][0], scene["appearance"]["smile0"]
-    scene["motion"].update(yaw=(start, start), smile=(smile, smile), wind=0.0, zoom=(1.0, 1.0), light=0.0, blink=None)
+    scene["motion"].update(yaw=(start, start), smile=(smile, smile), wind=0.0, light=0.0, blink=None)
+    scene["motion"].update(zoom=(1.0, 1.0), pan=0.0)
     return start
 
 
