@@ -8,8 +8,8 @@ build=${BUILD:-build} out=${OUT:-out}
 sh tools/setup.sh build
 sh tools/build.sh "$build"
 firstframe=$build/firstframe
-pick=seed-0006.png
-box=48,40,36,40
+pick=seed-0005.png
+box=48,44,44,44
 still="Portrait of a young woman with auburn hair, soft studio lighting, looking slightly off-camera, soft illustration"
 mend="Portrait of a young woman with shoulder-length auburn hair, fair skin, soft studio lighting, looking slightly off-camera, soft illustration"
 motion="She slowly turns her head toward the camera and gives a subtle smile. Gentle lighting shift."
