@@ -111,6 +111,9 @@ def judge_motion(program, out, kind, count):
     for i in range(count):
         scene = sample_motion(rng, sample, keys, word)
         truth = render(scene, FRAMES, SIZE)
+        while (truth == truth[0]).all():  # light on a pencil sketch
+            scene = sample_motion(rng, sample, keys, word)
+            truth = render(scene, FRAMES, SIZE)
         still = out / f"{kind}-{i:02}.png"
         Image.fromarray(truth[0]).save(still)
         words = ["-i", still, "-p", scene["move"], "-s", i, "--lossless", "--frames", FRAMES]
