@@ -252,6 +252,9 @@ typedef struct ff_bench_result {
 // Times a model, or with model NULL the dimensions that the request names.
 ff_status ff_bench(ff_model *model, const ff_bench_request *request, ff_bench_result *out, ff_error *error);
 
+// Most bytes of this process that were resident at once, mapped files included; 0 if unknown.
+size_t ff_peak_memory(void);
+
 // ---- pictures ----
 
 // Lanczos (a = 3) as Pillow computes it for RGB, to the byte. out->rgb must hold 3 * out->width * out->height bytes.

@@ -25,7 +25,6 @@ ff_status ff_temporary_file(size_t size, FILE **out, ff_error *error);
 void ff_remove_file(const char *path);
 
 double ff_seconds(void);  // monotonic clock
-size_t ff_peak_memory(void);  // most bytes of this process resident at once, mapped files included; 0 if unknown
 
 // The shortest decimal text that reads back as the same number, written the C way whatever the locale.
 #define FF_NUMBER_TEXT 32

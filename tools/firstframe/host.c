@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,23 +94,6 @@ size_t ff_host_memory(void)
         fclose(group);
     }
     return memory;
-}
-
-size_t ff_host_peak_memory(void)
-{
-    struct rusage usage;
-    char line[128];
-    unsigned long long kilobytes = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status && !kilobytes && fgets(line, sizeof line, status))
-        if (sscanf(line, "VmHWM: %llu", &kilobytes) != 1)
-            kilobytes = 0;
-    if (status)
-        fclose(status);
-    // elsewhere what getrusage knows, which begins with what the process that started this one had
-    if (!kilobytes && getrusage(RUSAGE_SELF, &usage) == 0)
-        kilobytes = (unsigned long long)usage.ru_maxrss;
-    return (size_t)kilobytes * 1024;
 }
 
 uint64_t ff_host_random(void)

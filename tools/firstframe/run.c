@@ -248,7 +248,7 @@ static void report_run(run *one, const ff_result *result, const char *hash, bool
     ff_json_number(seconds, "total", round_seconds(total));
     ff_json_whole(output, "scratch_bytes", result->peak_memory_bytes);
     cJSON_DeleteItemFromObject(object, "peak_memory_bytes");
-    ff_json_whole(object, "peak_memory_bytes", ff_host_peak_memory());
+    ff_json_whole(object, "peak_memory_bytes", ff_peak_memory());
     if (!several) {
         if (one->path)
             ff_json_text(object, "output", one->path);
