@@ -62,14 +62,14 @@ class AttributeReader(nn.Module):
         self.key = nn.Linear(dim, dim)
         self.heads = nn.Parameter(torch.zeros(len(GROUPS), dim, MOST))
         self.bias = nn.Parameter(torch.zeros(len(GROUPS), MOST))
-        self.sizes = torch.tensor([len(group) + 1 for group in GROUPS])
+        self.register_buffer("sizes", torch.tensor([len(group) + 1 for group in GROUPS]), persistent=False)
 
     def forward(self, hidden, real, texts):
         """Cross-entropy.   hidden: [texts, tokens, dim]; real: [texts, tokens], 1 where there is a token"""
-        hidden, wanted = hidden.float(), labels(texts)
+        hidden, wanted = hidden.float(), labels(texts).to(hidden.device)
         keys = F.linear(hidden, self.key.weight.float(), self.key.bias)
         scores = torch.einsum("gd,bld->bgl", self.query.float(), keys) / hidden.shape[-1] ** 0.5
         seen = scores.masked_fill(real[:, None] == 0, -1e9).softmax(-1) @ hidden
         logits = torch.einsum("bgd,gdc->bgc", seen, self.heads) + self.bias
-        logits = logits.masked_fill(torch.arange(MOST) >= self.sizes[:, None], -1e9)
+        logits = logits.masked_fill(torch.arange(MOST, device=hidden.device) >= self.sizes[:, None], -1e9)
         return F.cross_entropy(logits.flatten(0, 1), wanted.flatten())

@@ -2,9 +2,10 @@
 
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
-Scenes are decided by the seed; their number by the time. Clips in which a head turns or a smile comes or goes are kept
-always, others six times in ten, because these are the hardest motions. Crops are parts of stills, enlarged, as the
-program's inpainting shows them to the model; half of them come from pictures as small as the model's own.
+Scenes are decided by the seed; their number by the time. Clips in which a smile comes or goes are kept always, those in
+which a head turns three times in four, others every second time, because these are the hardest motions. Crops are parts
+of stills, enlarged, as the program's inpainting shows them to the model; half of them come from pictures as small as
+the model's own.
 """
 
 import argparse
@@ -17,18 +18,21 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from networks import fast_single_frames, make_vae
+from ranks import choose_device
 from scenes import render, sample_scene
 from train_vae import FRAMES, SIZE, pixels
 
 
-def face_moves(scene):
-    return any(scene["motion"].get(key, (0, 0))[0] != scene["motion"].get(key, (0, 0))[1] for key in ("yaw", "smile"))
+def changes(scene, key):
+    start, end = scene["motion"].get(key, (0, 0))
+    return start != end
 
 
 def sample_clip(rng):
     while True:
         scene = sample_scene(rng)
-        if face_moves(scene) or rng.random() < 0.6:
+        keep = 1.0 if changes(scene, "smile") else 0.75 if changes(scene, "yaw") else 0.5
+        if rng.random() < keep:
             return scene
 
 
@@ -47,20 +51,24 @@ def main():
     parser.add_argument("--seconds", type=float, default=900)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     fast_single_frames()
     vae = make_vae().eval()
     vae.load_state_dict({name: value.float() for name, value in load_file(options.vae).items()})
+    device = choose_device(options.device)
+    vae.to(device)
     rng = random.Random(options.seed)
     data = {name: [] for kind in ("clip", "still", "crop") for name in (f"{kind}s", f"{kind}_captions")}
 
     def add(kind, scenes, draw):
-        data[f"{kind}s"] += list(vae.encode(pixels([draw(scene) for scene in scenes])).latent_dist.mode().bfloat16())
+        video = pixels([draw(scene) for scene in scenes]).to(device)
+        data[f"{kind}s"] += list(vae.encode(video).latent_dist.mode().bfloat16().cpu())
         data[f"{kind}_captions"] += [(scene["still"], scene["move"]) for scene in scenes]
 
     begun = time.time()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         while time.time() - begun < options.seconds:
             add("clip", [sample_clip(rng) for _ in range(4)], lambda scene: render(scene, FRAMES, SIZE))
             add("still", [sample_scene(rng) for _ in range(16)], lambda scene: render(scene, FRAMES, SIZE, 0, 1))

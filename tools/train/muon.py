@@ -41,7 +41,7 @@ class Muon:
     @torch.no_grad()
     def step(self, scale):
         """One step at `scale` times the rates; gradients are clipped to norm 1 and cleared."""
-        flat = torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in self.parameters])
+        flat = torch.cat([p.new_zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in self.parameters])
         if self.ranks > 1:
             dist.all_reduce(flat)
             flat /= self.ranks

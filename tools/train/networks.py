@@ -133,19 +133,20 @@ def rotate(x, cos, sin):
 
 def rotary_of_frames(transformer, frames, height, width):
     """cos and sin for the tokens of the latent frames in the list `frames`, each at its own place in time."""
-    cos, sin = transformer.rope(torch.empty(1, 1, max(frames) + 1, height, width))
+    cos, sin = transformer.rope(torch.empty(1, 1, max(frames) + 1, height, width, device=transformer.device))
     size = (height // 2) * (width // 2)
-    tokens = torch.cat([torch.arange(frame * size, (frame + 1) * size) for frame in frames])
+    tokens = torch.cat([torch.arange(frame * size, (frame + 1) * size) for frame in frames]).to(cos.device)
     return cos[:, tokens], sin[:, tokens]
 
 
 def embed(tokenizer, text_encoder, texts):
     """Embeddings [B, PROMPT_TOKENS + 1, dim], the last row standing for all padding, and the bias that weighs it."""
     batch = tokenizer(texts, padding=True, truncation=True, max_length=PROMPT_TOKENS, return_tensors="pt")
+    batch = batch.to(text_encoder.device)
     ids, real = batch.input_ids, batch.attention_mask
     hidden = text_encoder(ids, attention_mask=real).last_hidden_state * real[..., None]
     hidden = F.pad(hidden, (0, 0, 0, PROMPT_TOKENS + 1 - ids.shape[1]))
-    bias = torch.full((len(texts), 1, 1, PROMPT_TOKENS + 1), -1e9)
+    bias = torch.full((len(texts), 1, 1, PROMPT_TOKENS + 1), -1e9, device=ids.device)
     bias[:, 0, 0, : ids.shape[1]].masked_fill_(real > 0, 0.0)
     bias[:, 0, 0, -1] = torch.log((TEXT_TOKENS - real.sum(1)).float())
     return hidden, bias

@@ -1,4 +1,4 @@
-"""Training on several processes at once, as torchrun starts them, or on one."""
+"""Training on several processes at once, as torchrun starts them, or on one; on a GPU or without."""
 
 import os
 import time
@@ -12,6 +12,15 @@ def set_up_ranks():
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def choose_device(name):
+    """"auto" is a GPU where there is one: with several ranks, each takes one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and dist.is_initialized():
+        name = f"cuda:{dist.get_rank() % torch.cuda.device_count()}"
+    return torch.device(name)
 
 
 def part_of_time(begun, seconds):

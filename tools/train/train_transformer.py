@@ -5,7 +5,8 @@
 
 A batch is stills (text-to-image, and boxes to inpaint in stills and in enlarged crops of them) and clips
 (image-to-video, first-and-last-frame, text-to-video), told apart only by the mask, as when sampling. In clips what
-moves weighs up to three times what stays. Beside the flow, the text encoder learns to say which attributes a caption
+moves weighs up to thirteen times what stays, by how much it moves against the clip's mean, so that a smile, a few cells
+of a clip, is not lost in it. Beside the flow, the text encoder learns to say which attributes a caption
 names (attributes.py); with --text-first it learns that alone for some seconds, from captions without pictures. At
 first a clip is its first latent frame and three of the others, each at its own place in time, which costs half; from
 --whole-from on it is whole. The rate falls over the second half of the time given. Saves the average of the weights
@@ -33,10 +34,11 @@ from networks import (
     make_transformer,
     rotary_of_frames,
 )
-from ranks import part_of_time, set_up_ranks
+from ranks import choose_device, part_of_time, set_up_ranks
 from scenes import sample_scene
 
 SHIFT = 3.0
+MOTION, STILL = 12.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
 CROPS, BOXES = 0.22, 0.18  # part of the stills that are crops, always with a box; and of whole stills with one
 
@@ -88,10 +90,19 @@ def draw_clips(rng, data, count, part_frames=None):
     return latents, masks, texts, kinds, frames
 
 
+def weigh_motion(latents):
+    """[B, 1, F, h, w]: 1 and how far a cell is from the first group of frames, in units of the clip's mean. The first
+    frame, alone in its latent frame, is encoded in another way and left out."""
+    moved = (latents - latents[:, :, 1:2]).square().mean(1, keepdim=True)
+    moved[:, :, 0] = 0
+    mean = moved[:, :, 2:].mean((2, 3, 4), keepdim=True)
+    return 1 + (moved / mean.clamp(min=STILL)).clamp(max=MOTION)
+
+
 def load_saved(path):
     """What Trainer.save wrote, or the same from a diffusers folder."""
     if not os.path.isdir(path):
-        return torch.load(path)
+        return torch.load(path, map_location="cpu")
     files = {"m": "transformer/diffusion_pytorch_model.safetensors", "te": "text_encoder/model.safetensors"}
     saved = {key: {n: v.float() for n, v in load_file(f"{path}/{name}").items()} for key, name in files.items()}
     saved["te"]["encoder.embed_tokens.weight"] = saved["te"]["shared.weight"]  # stored once
@@ -101,7 +112,8 @@ def load_saved(path):
 
 
 class Trainer:
-    def __init__(self, options):
+    def __init__(self, options, device):
+        self.device = device
         self.tokenizer, self.text_encoder, self.transformer = make_tokenizer(), make_text_encoder(), make_transformer()
         self.transformer.set_attn_processor(PaddedText())
         self.data = [torch.load(path) for path in sorted(glob.glob(options.latents))]
@@ -119,6 +131,8 @@ class Trainer:
         self.reader = AttributeReader(self.text_encoder.config.d_model)
         if options.resume and "reader" in saved:
             self.reader.load_state_dict(saved["reader"])
+        for network in (self.transformer, self.text_encoder, self.reader):
+            network.to(device)
         networks = (self.transformer, self.text_encoder, self.reader)
         self.parameters = [parameter for network in networks for parameter in network.parameters()]
         self.average = [parameter.detach().clone() for parameter in self.parameters]
@@ -141,18 +155,18 @@ class Trainer:
 
     def learn(self, rng, latents, masks, texts, kinds, frames):
         texts = ["" if rng.random() < 0.1 else text for text in texts]
-        with torch.autocast("cpu", torch.bfloat16):
+        latents, masks = latents.to(self.device), masks.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
             text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, texts)
             read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, texts)
-            sigma = draw_sigmas(len(latents))
+            sigma = draw_sigmas(len(latents)).to(self.device)
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
             anchored = (1 - masks) * latents + masks * noised
             generated = masks[:, 0, :, ::2, ::2].flatten(1)
             rotary = rotary_of_frames(self.transformer, frames, *latents.shape[3:])
             flow = self.evaluate(self.transformer, anchored, sigma * 1000, generated, text, *rotary).float()
-        moved = (latents - latents[:, :, :1]).abs().mean(1, keepdim=True)
-        weights = masks * (1 + 2 * torch.tanh(moved))
+        weights = masks * weigh_motion(latents) if latents.shape[2] > 1 else masks
         errors = (flow - (noise - latents)).square() * weights
         (errors.sum() / (weights.sum() * latents.shape[1]) + ATTRIBUTES * read).backward()
         each = errors.sum((1, 2, 3, 4)) / (weights.sum((1, 2, 3, 4)) * latents.shape[1]).clamp(min=1)
@@ -167,7 +181,7 @@ class Trainer:
             scenes = [sample_scene(rng) for _ in range(48)]
             texts = [rng.choice([s["still"], s["move"], f"{s['still']}. {s['move']}"]) for s in scenes]
             optimiser.param_groups[0]["lr"] = 1e-3 * min(1, 2 * (1 - part) + 0.05)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(self.device.type, torch.bfloat16):
                 text, bias = embed(self.tokenizer, self.text_encoder, texts)
             loss = self.reader(text, bias[:, 0, 0] == 0, texts)
             loss.backward()
@@ -208,11 +222,12 @@ def main():
     parser.add_argument("--whole-from", type=float, default=0.55, help="part of the time after which clips are whole")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     options = parser.parse_args()
     rank, ranks = set_up_ranks()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    trainer = Trainer(options)
+    trainer = Trainer(options, choose_device(options.device))
     torch.manual_seed(options.seed * 1000 + rank)
     rng = random.Random(options.seed * 1000 + rank)
     if options.text_first and ranks == 1:

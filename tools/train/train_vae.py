@@ -1,16 +1,19 @@
 """Trains the VAE on rendered clips.
 
     torchrun --nproc-per-node 2 train_vae.py --threads 1 --seconds 3600 --out vae.safetensors \
-        [--resume vae.safetensors] [--decoder-only]
+        [--resume vae.safetensors] [--decoder-only | --tether 0.2]
 
 Noise of a random strength is added to the latents, up to --noise times each channel's own spread: what the transformer
 gets slightly wrong then still decodes to a clean picture. With --decoder-only the encoder stays as it is, so that
-latents already encoded, and a transformer trained on them, stay valid. Clips as long as those that will be decoded (25
+latents already encoded, and a transformer trained on them, stay valid. With --tether the encoder learns too, but is
+held near what it was by that weight on how far its latents move: the transformer then has little to learn anew, though
+latents must be encoded again. Clips as long as those that will be decoded (25
 frames) are a must: from the third latent frame on the decoder's caches take another path, and errors run on from there.
 Saves the average of the weights every three minutes.
 """
 
 import argparse
+import copy
 import math
 import random
 import time
@@ -21,10 +24,11 @@ from safetensors.torch import load_file, save_file
 
 from muon import Muon
 from networks import fast_single_frames, make_vae
-from ranks import part_of_time, set_up_ranks
+from ranks import choose_device, part_of_time, set_up_ranks
 from scenes import render, sample_scene
 
 FRAMES, SIZE = 25, 128
+TETHERED = 0.3  # part of the steps that look at the old encoder: it costs as much as the new one
 # frames, clips in a batch, side of the crop, how often
 SHAPES = [(25, 1, 64, 5), (17, 1, 80, 2), (9, 2, 80, 2), (1, 6, 112, 2)]
 
@@ -43,11 +47,11 @@ def random_crop(rng, frames, side):
 def loss_of(output, target, latents):
     error = output.float() - target
     edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-    return error.abs().mean() + 0.5 * edges + 0.5 * error.square().mean() + 3e-4 * latents.float().square().mean()
+    return error.abs().mean() + 0.5 * edges + 3 * error.square().mean() + 3e-4 * latents.float().square().mean()
 
 
 class Noise:
-    """Seven times in ten of any strength up to the most, else a little; in units of each channel's own spread."""
+    """Six times in ten of any strength up to the most, else a little; in units of each channel's own spread."""
 
     def __init__(self, most):
         self.most, self.spread = most, None
@@ -56,7 +60,7 @@ class Noise:
         with torch.no_grad():
             spread = latents.float().std((0, 2, 3, 4), keepdim=True).clamp(0.3, 3)
             self.spread = spread if self.spread is None else self.spread.lerp(spread, 0.02)
-        strength = rng.random() * self.most if rng.random() < 0.7 else 0.05
+        strength = rng.random() * self.most if rng.random() < 0.6 else 0.02
         return latents + strength * self.spread * torch.randn_like(latents)
 
 
@@ -75,11 +79,14 @@ def main():
     parser.add_argument("--out", default="vae.safetensors")
     parser.add_argument("--resume")
     parser.add_argument("--decoder-only", action="store_true")
-    parser.add_argument("--noise", type=float, default=0.4)
+    parser.add_argument("--tether", type=float, default=0.0)
+    parser.add_argument("--noise", type=float, default=0.3)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     rank, _ = set_up_ranks()
+    device = choose_device(options.device)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     fast_single_frames()
@@ -87,6 +94,8 @@ def main():
     vae = make_vae().train()
     if options.resume:
         vae.load_state_dict({name: value.float() for name, value in load_file(options.resume).items()})
+    vae.to(device)
+    before = copy.deepcopy(vae).requires_grad_(False) if options.tether else None
     learnt = {
         n: p for n, p in vae.named_parameters() if not options.decoder_only or n.startswith(("decoder", "post_quant"))
     }
@@ -95,7 +104,7 @@ def main():
         parameter.requires_grad_(True)
     optimiser = Muon(learnt.values(), 0.01, 1e-3)
     average = {name: parameter.detach().clone() for name, parameter in learnt.items()}
-    clips = pixels([render(sample_scene(unseen), FRAMES, SIZE) for _ in range(6)])
+    clips = pixels([render(sample_scene(unseen), FRAMES, SIZE) for _ in range(6)]).to(device)
     noise = Noise(options.noise)
     torch.manual_seed(options.seed * 1000 + rank)
 
@@ -105,7 +114,7 @@ def main():
             for name, parameter in learnt.items():
                 parameter.copy_(average[name])
             print("PSNR all, 0, 8, 16, 24:", judge(vae, clips), flush=True)
-            save_file({n: v.bfloat16().contiguous() for n, v in vae.state_dict().items()}, options.out)
+            save_file({n: v.bfloat16().cpu().contiguous() for n, v in vae.state_dict().items()}, options.out)
             for name, parameter in learnt.items():
                 parameter.copy_(current[name])
 
@@ -116,11 +125,18 @@ def main():
         if part >= 1:
             break
         frames, count, side, _ = shapes.choices(SHAPES, [shape[3] for shape in SHAPES])[0]
-        video = pixels([random_crop(rng, frames, side) for _ in range(count)])
-        with torch.autocast("cpu", torch.bfloat16):
+        tethered = before is not None and shapes.random() < TETHERED
+        video = pixels([random_crop(rng, frames, side) for _ in range(count)]).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             latents = vae.encode(video).latent_dist.mode()
             output = vae.decode(noise.add(rng, latents)).sample
-        loss_of(output, video, latents).backward()
+            if tethered:
+                with torch.no_grad():
+                    old = before.encode(video).latent_dist.mode()
+        loss = loss_of(output, video, latents)
+        if tethered:
+            loss = loss + options.tether * ((latents - old).float() / noise.spread).square().mean()
+        loss.backward()
         step += 1
         optimiser.step(min(1, step / 30) * min(1, (1 - part) / 0.6 + 0.01))
         with torch.no_grad():
