@@ -8,10 +8,11 @@ build=${BUILD:-build} out=${OUT:-out}
 sh tools/setup.sh build
 sh tools/build.sh "$build"
 firstframe=$build/firstframe
-pick=seed-0005.png
-box=48,44,44,44
+pick=seed-0008.png
+box=0,92,128,36
 still="Portrait of a young woman with auburn hair, soft studio lighting, looking slightly off-camera, soft illustration"
-mend="Portrait of a young woman with shoulder-length auburn hair, fair skin, soft studio lighting, looking slightly off-camera, soft illustration"
+mend="Portrait of a young woman with shoulder-length auburn hair, fair skin, mustard top, soft studio lighting, looking left,\
+ soft illustration"
 motion="She slowly turns her head toward the camera and gives a subtle smile. Gentle lighting shift."
 mkdir -p "$out"
 
@@ -26,8 +27,8 @@ make() {
 
 step "1. Ten stills from one prompt: the first frame decides everything but the motion."
 make "$out/stills/contact.png" t2i -p "$still" -n 10 -o "$out/stills"
-step "2. Mend the face of the pick, $pick: only the box changes."
-make "$out/mended.png" inpaint -i "$out/stills/$pick" --box "$box" --context 8 -s 1 -p "$mend" -o "$out/mended.png"
+step "2. Mend the pick, $pick, here the top: only the box changes."
+make "$out/mended.png" inpaint -i "$out/stills/$pick" --box "$box" -p "$mend" -o "$out/mended.png"
 step "3. Animate it with a simple motion prompt, 3 seconds."
 make "$out/clip.webp" i2v -i "$out/mended.png" -p "$motion" --seconds 3 -o "$out/clip.webp"
 step "4. The same idea without the still, to see what the first frame was worth."
