@@ -6,10 +6,11 @@
 Noise of a random strength is added to the latents, up to --noise times each channel's own spread: what the transformer
 gets slightly wrong then still decodes to a clean picture. With --decoder-only the encoder stays as it is, so that
 latents already encoded, and a transformer trained on them, stay valid. With --tether the encoder learns too, but is
-held near what it was by that weight on how far its latents move: the transformer then has little to learn anew, though
-latents must be encoded again. Clips as long as those that will be decoded (25
-frames) are a must: from the third latent frame on the decoder's caches take another path, and errors run on from there.
-Saves the average of the weights every three minutes.
+held near what it was by that weight on how far its latents move: latents must be encoded again, and the transformer
+then has little to learn anew.
+
+Clips as long as those that will be decoded (25 frames) are a must: from the third latent frame on the decoder's caches
+take another path, and errors run on from there. Saves the average of the weights every three minutes.
 """
 
 import argparse
