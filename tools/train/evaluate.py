@@ -9,9 +9,7 @@ Clips pass through the VAE by diffusers' encoder, which the C encoder is held ag
 decoder. Stills are judged by evaluate_stills.py.
 """
 
-import argparse
 import copy
-import pathlib
 import random
 
 import numpy as np
@@ -20,7 +18,7 @@ from diffusers import AutoencoderKLWan
 from PIL import Image
 from safetensors.torch import save_file
 
-from judging import FRAMES, SIZE, UNSEEN, Program, nearest_value, psnr
+from judging import FRAMES, SIZE, UNSEEN, nearest_value, open_program, psnr
 from lake import sample_lake
 from portrait import HAIR, SKIN, TOP, sample_portrait
 from scenes import render, sample_scene
@@ -149,27 +147,19 @@ def judge_amplitude(program, out, kind, weak, strong, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/firstframe")
-    parser.add_argument("--model", default="golden/model")
-    parser.add_argument("--count", type=int, default=10, help="scenes of each kind, a multiple of 5")
-    parser.add_argument("--out", default="out/evaluation")
-    options, more = parser.parse_known_args()
-    out = pathlib.Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    program = Program(options, more)
-    still, clip = judge_vae(program, out, options.count)
+    program, out, count = open_program(__doc__, 10, "scenes of each kind, a multiple of 5")
+    still, clip = judge_vae(program, out, count)
     print(f"VAE: stills {still:.1f} dB, clips {clip:.1f} dB\n", flush=True)
     print("| motion asked | happened | how far, of the true motion | PSNR over a frozen still |\n|---|---|---|---|")
     all_kept = all_tried = 0
     for kind in MOTIONS:
-        gain, happened, reached, kept, tried = judge_motion(program, out, kind, options.count)
+        gain, happened, reached, kept, tried = judge_motion(program, out, kind, count)
         all_kept, all_tried = all_kept + kept, all_tried + tried
         print(f"| {kind} | {100 * happened:.0f} % | {reached:.2f} | {gain:+.1f} dB |", flush=True)
     print(f"\nhair, skin and top unchanged in the last frame: {all_kept} of {all_tried}")
     print("\n| weak and strong | how far | of the strong one's way |\n|---|---|---|")
     for kind, weak, strong in AMPLITUDES:
-        far = judge_amplitude(program, out, kind, weak, strong, options.count)
+        far = judge_amplitude(program, out, kind, weak, strong, count)
         print(f"| {weak}, {strong} | {far[0]:.2f}, {far[1]:.2f} | {far[0] / max(far[1], 1e-9):.2f} |", flush=True)
 
 

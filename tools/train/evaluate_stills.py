@@ -9,15 +9,13 @@ enlarged, and the box around it painted anew; the error inside the box is taken 
 the step across the box's border over the same step in the true picture.
 """
 
-import argparse
 import copy
-import pathlib
 import random
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from judging import FRAMES, SIZE, UNSEEN, Program, nearest_value, psnr
+from judging import FRAMES, SIZE, UNSEEN, hold_still, nearest_value, open_program, psnr
 from portrait import HAIR, LIGHT, SKIN, TOP, sample_portrait
 from scenes import render
 
@@ -36,11 +34,7 @@ def sample_coloured(rng):
 
 def hold(scene, gaze=None):
     """The scene without motion, looking where it is said to."""
-    yaw = YAW[gaze or scene["appearance"]["gaze"]]
-    smile = scene["appearance"]["smile0"]
-    scene["motion"].update(yaw=(yaw, yaw), zoom=(1.0, 1.0), wind=0.0, light=0.0, smile=(smile, smile), blink=None)
-    scene["motion"]["pan"] = 0.0
-    return scene
+    return hold_still(scene, YAW[gaze or scene["appearance"]["gaze"]])
 
 
 def variants_of(scene, rng):
@@ -170,23 +164,15 @@ def judge_inpainting(program, out, name, case, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/firstframe")
-    parser.add_argument("--model", default="golden/model")
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--out", default="out/evaluation")
-    options, more = parser.parse_known_args()
-    out = pathlib.Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    program = Program(options, more)
+    program, out, count = open_program(__doc__, 20)
     print("| named in the prompt | as asked | the renderer's own |\n|---|---|---|")
-    for key, (made, own, asked) in judge_attributes(program, out, options.count).items():
+    for key, (made, own, asked) in judge_attributes(program, out, count).items():
         print(f"| {key} | {made} of {asked} | {own} of {asked} |", flush=True)
     skins, tops = judge_variety(program, out)
     print(f"\nten variations that leave skin and top open: {skins} of {len(SKIN)} skins, {tops} of {len(TOP)} tops\n")
     print("| inpainting | PSNR inside before | after | seam, times the true picture's |\n|---|---|---|---|")
     for name, case in (("earring", earring_case), ("strand", strand_case)):
-        before, after, step = judge_inpainting(program, out, name, case, max(1, options.count // 4))
+        before, after, step = judge_inpainting(program, out, name, case, max(1, count // 4))
         print(f"| {name} | {before:.1f} dB | {after:.1f} dB | {step:.2f} |", flush=True)
 
 

@@ -7,25 +7,14 @@ that of the renderer's own picture of the same person that comes nearest. A turn
 than 0.2, the whole way from side to camera being 0.5 to 0.95. Writes sheet.png: frames 0, 6, 12, 18 and 24 of each.
 """
 
-import argparse
-import pathlib
 import random
-import subprocess
 
 import numpy as np
 from PIL import Image
 
+from judging import FRAMES, SIZE, UNSEEN, hold_still, open_program
 from portrait import sample_portrait
 from scenes import render
-
-SIZE = 128
-
-
-def hold_still(scene):
-    start, smile = scene["motion"]["yaw"][0], scene["appearance"]["smile0"]
-    scene["motion"].update(yaw=(start, start), smile=(smile, smile), wind=0.0, light=0.0, blink=None)
-    scene["motion"].update(zoom=(1.0, 1.0), pan=0.0)
-    return start
 
 
 def ask(rng, scene, start):
@@ -44,41 +33,29 @@ def direction(scene, frame):
     for yaw in np.linspace(-1, 1, 41):
         for smile in (0, 1):
             scene["motion"].update(yaw=(yaw, yaw), smile=(smile, smile))
-            drawn = render(scene, 25, SIZE, 0, 1)[0]
+            drawn = render(scene, FRAMES, SIZE, 0, 1)[0]
             best = min(best, (np.square(drawn[face].astype(float) - frame[face]).mean(), yaw))
     return best[1]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/firstframe")
-    parser.add_argument("--model", default="golden/model")
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--out", default="out/turns")
-    options, more = parser.parse_known_args()
-    out = pathlib.Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    rng = random.Random(777001)
+    program, out, count = open_program(__doc__, 20, out="out/turns")
+    rng = random.Random(UNSEEN + 1)
     turned, rows = 0, []
-    for i in range(options.count):
+    for i in range(count):
         scene = sample_portrait(rng)
-        start = hold_still(scene)
+        start = scene["motion"]["yaw"][0]
+        hold_still(scene, start)
         prompt, wanted = ask(rng, scene, start)
         still, clip = out / f"still-{i:02}.png", out / f"clip-{i:02}.webp"
-        Image.fromarray(render(scene, 25, SIZE, 0, 1)[0]).save(still)
-        command = [options.program, "i2v", "-m", options.model, "-i", still, "-p", prompt, "-s", str(i), "-q"]
-        subprocess.run([*command, "--lossless", "-o", clip, *more], check=True)
-        animation = Image.open(clip)
-        frames = []
-        for at in range(animation.n_frames):
-            animation.seek(at)
-            frames.append(np.asarray(animation.convert("RGB")))
+        Image.fromarray(render(scene, FRAMES, SIZE, 0, 1)[0]).save(still)
+        frames = program.run("i2v", clip, "-i", still, "-p", prompt, "-s", i, "--lossless")
         first, last = direction(scene, frames[0]), direction(scene, frames[-1])
         good = (last - first) * wanted > 0.2
         turned += good
         print(f"{i} {prompt}: {first:.2f} to {last:.2f}, {'as asked' if good else 'NOT as asked'}", flush=True)
         rows.append(np.concatenate([frames[at] for at in (0, 6, 12, 18, 24)], 1))
-    print(f"the head turned as asked in {turned} of {options.count}")
+    print(f"the head turned as asked in {turned} of {count}")
     half = (len(rows) + 1) // 2
     columns = [np.concatenate(rows[:half]), np.concatenate((rows[half:] + rows[:half])[:half])]
     Image.fromarray(np.concatenate(columns, 1)).save(out / "sheet.png")

@@ -1,5 +1,7 @@
-"""What the evaluations share: the program as a function, and reading attributes back from its pictures."""
+"""What the evaluations share: the program as a function, scenes that stand still, reading attributes from pictures."""
 
+import argparse
+import pathlib
 import subprocess
 
 import numpy as np
@@ -24,6 +26,27 @@ class Program:
             picture.seek(at)
             frames.append(np.asarray(picture.convert("RGB")))
         return np.stack(frames)
+
+
+def open_program(purpose, count, count_help=None, out="out/evaluation"):
+    """What the command line names: the program, the folder for its pictures, made if need be, and how many scenes."""
+    parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/firstframe")
+    parser.add_argument("--model", default="golden/model")
+    parser.add_argument("--count", type=int, default=count, help=count_help)
+    parser.add_argument("--out", default=out)
+    options, more = parser.parse_known_args()
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    return Program(options, more), out, options.count
+
+
+def hold_still(scene, yaw):
+    """The portrait without motion, the head turned by yaw."""
+    smile = scene["appearance"]["smile0"]
+    scene["motion"].update(yaw=(yaw, yaw), zoom=(1.0, 1.0), pan=0.0, wind=0.0, light=0.0, blink=None)
+    scene["motion"]["smile"] = (smile, smile)
+    return scene
 
 
 def psnr(a, b):
