@@ -57,8 +57,8 @@ typedef enum ff_fit { FF_FIT_COVER, FF_FIT_STRETCH, FF_FIT_CROP, FF_FIT_PAD } ff
 typedef enum ff_detail { FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK, FF_DETAIL_OP } ff_detail;  // --dump-level
 // Instruction set of the kernels; every one gives the same bits. AUTO is the best that the processor has.
 typedef enum ff_isa { FF_ISA_AUTO, FF_ISA_SCALAR, FF_ISA_AVX2, FF_ISA_AVX512, FF_ISA_NEON } ff_isa;
-// Who computes: our kernels; OpenBLAS for matrix products, whose frames differ in their last bits; or the scalar kernels
-// with double arithmetic inside each, which shows what rounding costs.
+// Who computes: our kernels; OpenBLAS for matrix products, whose frames differ in their last bits; or the scalar
+// kernels with double arithmetic inside each, which shows what rounding costs.
 typedef enum ff_backend { FF_BACKEND_OWN, FF_BACKEND_OPENBLAS, FF_BACKEND_F64 } ff_backend;
 
 // For experiments: what is taken away from the anchor's known tokens.
@@ -113,8 +113,8 @@ typedef struct ff_request {
     ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error);
     // A named tensor of the run, as a dump would hold it, but float32 only; valid during the call. With `attention`,
     // also step.NNN.sigma [1], the noise level, and maps of attention: call.NNN.block.BB.attn1.frames
-    // [heads, frames, frames], what share of its attention a latent frame's tokens pay to each frame's, and .attn2.words
-    // [tokens, text tokens], averaged over heads.
+    // [heads, frames, frames], what share of its attention a latent frame's tokens pay to each frame's, and
+    // .attn2.words [tokens, text tokens], averaged over heads.
     ff_status (*tensor)(void *user, const char *name, int rank, const size_t *shape, const float *data,
                         ff_error *error);
     bool attention;

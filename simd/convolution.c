@@ -34,7 +34,8 @@ static void gather_pixel(const ff_convolution *p, size_t pixel, size_t k, size_t
     while (n > 0) {
         size_t count = smaller(run - offset, n);
         const float *frame = p->frames[t * p->stride_t + kernel_row / p->kernel_h];
-        size_t row = y * p->stride_h + kernel_row % p->kernel_h - p->pad_top;  // wraps to a huge value above the picture
+        // wraps to a huge value above the picture
+        size_t row = y * p->stride_h + kernel_row % p->kernel_h - p->pad_top;
         if (frame && row < p->in_height)
             copy_within(frame + row * length, (ptrdiff_t)length, left + (ptrdiff_t)offset, count, to);
         else

@@ -1,6 +1,7 @@
 // The register tile: a few rows by one or two vectors of columns, each output one chain in one register.
 //
-//   a row panel       [rows of at most TILE_ROWS, PANEL_STRIDE], PANEL_DEPTH of them used: elements of a row lie together
+//   a row panel       [rows of at most TILE_ROWS, PANEL_STRIDE], PANEL_DEPTH of them used: elements of a row lie
+//                     together
 //   a column panel    [depth, TILE_COLUMNS], or [depth, VEC] for the last if VEC columns are enough for what is left;
 //                     columns beyond the last are zeros
 //   a tile            [TILE_ROWS, TILE_COLUMNS]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Dumps and their comparison from the command line: exit statuses, sentences, maps, plots, and dumps written by a C program
-# that includes tools/firstframe_dump.h.
+# Dumps and their comparison from the command line: exit statuses, sentences, maps, plots, and dumps written by a C
+# program that includes tools/firstframe_dump.h.
 #   sh tests/diff.sh PROGRAM SOURCE_FOLDER COMPILER
 . "$(dirname "$0")/command.sh"
 compiler=$3

@@ -1,5 +1,5 @@
-// Writes the tensors of a Wan run for `firstframe diff` and `firstframe verify`: one header, C99 or C++, nothing but the
-// standard library. Tensors go to the file as they come; memory holds a line of text for each.
+// Writes the tensors of a Wan run for `firstframe diff` and `firstframe verify`: one header, C99 or C++, nothing but
+// the standard library. Tensors go to the file as they come; memory holds a line of text for each.
 //
 //     #include "firstframe_dump.h"
 //

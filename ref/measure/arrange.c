@@ -54,8 +54,8 @@ ff_status ff_arrangement_parse(int count, char *const *words, ff_arrangement *ou
             return ff_fail(error, FF_ERROR_INPUT, "expected \"%s\"", known[kind].usage);
         return FF_OK;
     }
-    return ff_fail(error, FF_ERROR_INPUT, "expected transpose, permute, reshape, select, channels-first or channels-last "
-                   "after the colon, found \"%.40s\"", count ? words[0] : "");
+    return ff_fail(error, FF_ERROR_INPUT, "expected transpose, permute, reshape, select, channels-first or "
+                   "channels-last after the colon, found \"%.40s\"", count ? words[0] : "");
 }
 
 // ---- doing ----

@@ -94,8 +94,8 @@ static bool same_shapes(const ff_tensor *a, const ff_tensor *b)
     }
 }
 
-// A dump of another program may hold of anchor.known, [C, F, h, w], the first latent frame only: leaves only that one in
-// view, if the other is so.
+// A dump of another program may hold of anchor.known, [C, F, h, w], the first latent frame only: leaves only that one
+// in view, if the other is so.
 static void look_at_first_frame(ff_tensor *tensor, const ff_tensor *other)
 {
     int axis = tensor->rank - 3;

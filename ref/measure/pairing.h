@@ -1,4 +1,5 @@
-// Two views of as many elements, cut into pieces small enough for a processor's cache, whichever way each lies in memory.
+// Two views of as many elements, cut into pieces small enough for a processor's cache, whichever way each lies in
+// memory.
 #ifndef FF_PAIRING_H
 #define FF_PAIRING_H
 

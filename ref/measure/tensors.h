@@ -18,8 +18,8 @@ typedef struct ff_tensor {
 typedef struct ff_tensors ff_tensors;
 
 // map: NULL, all names are ours. path and map must stay while the tensors are in use.
-// FF_ERROR_INPUT: no safetensors file, no tensor in it, an operation of the map that does not fit, two tensors that come
-// to have the same name.
+// FF_ERROR_INPUT: no safetensors file, no tensor in it, an operation of the map that does not fit, two tensors that
+// come to have the same name.
 ff_status ff_tensors_open(const char *path, const ff_map *map, ff_tensors **out, ff_error *error);
 void ff_tensors_close(ff_tensors *tensors);  // NULL allowed
 

@@ -64,7 +64,8 @@ static ff_status check_conditioning(const ff_model *model, const ff_request *req
                        "so it cannot hold a picture fixed",
                        facts->folder);
     if (request->ablate && (request->task != FF_IMAGE_TO_VIDEO || request->last))
-        return ff_fail(error, FF_ERROR_INPUT, "an ablation needs a clip with a known first frame and no known last one");
+        return ff_fail(error, FF_ERROR_INPUT,
+                       "an ablation needs a clip with a known first frame and no known last one");
     return FF_OK;
 }
 

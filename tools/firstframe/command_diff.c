@@ -13,8 +13,8 @@
 
 // ---- tolerances ----
 
-// "X" is for every tensor, but those of whole numbers only if it is 0; "NAME=X" for those called so, the last equals sign
-// being the one that counts. names: where the patterns are kept
+// "X" is for every tensor, but those of whole numbers only if it is 0; "NAME=X" for those called so, the last equals
+// sign being the one that counts. names: where the patterns are kept
 static ff_status read_tolerances(const ff_options *options, char *names, size_t capacity, ff_tolerance *out,
                                  size_t *count, ff_error *error)
 {
@@ -233,8 +233,8 @@ static ff_status compare_frames(const ff_tensors *a, const ff_tensors *b, const 
     }
     if (!frames_a || !frames_b || !ff_frames_are_pictures(frames_a, frames_b)) {
         if (options->heat_map)
-            return ff_fail(error, FF_ERROR_INPUT, "--heat-map: the dumps have no frames [frames, height, width, 3] of one "
-                           "size");
+            return ff_fail(error, FF_ERROR_INPUT,
+                           "--heat-map: the dumps have no frames [frames, height, width, 3] of one size");
         return FF_OK;
     }
     ff_status status = ff_frames_diff_run(frames_a, frames_b, &frames, error);

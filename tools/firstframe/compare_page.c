@@ -198,8 +198,8 @@ static void explain_figures(ff_page *page)
 {
     static const char *const lines[][3] = {
         {"Identity", "ref/measure/identity.h", "how differently the subject, the middle of the picture where it "
-         "differs from its surroundings, looks to the model&#39;s own encoder; 0 for a copy, about 1 for something unrelated. "
-         "Turning away and new expressions count as well as another face."},
+         "differs from its surroundings, looks to the model&#39;s own encoder; 0 for a copy, about 1 for something "
+         "unrelated. Turning away and new expressions count as well as another face."},
         {"Composition", "ref/measure/composition.h", "how differently light and dark are laid out (structural "
          "similarity at three scales); a shift, a zoom and other exposure are taken out first. 0 for a copy, about 1 "
          "for something unrelated. Only what both pictures show is compared."},

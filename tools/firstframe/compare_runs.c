@@ -174,8 +174,8 @@ static ff_status fit_still(ff_comparison *all, const ff_job *job, ff_image *out,
     return keep_frame(&copy, out, error);
 }
 
-// A job for the clips from the still, planned; the prompt is the motion alone. Without a still yet, it is planned with a
-// blank one of the comparison's size.
+// A job for the clips from the still, planned; the prompt is the motion alone. Without a still yet, it is planned with
+// a blank one of the comparison's size.
 static ff_status open_anchored(const ff_comparison *all, const char *motion, ff_options *options, ff_report *report,
                                ff_job *job, ff_error *error)
 {

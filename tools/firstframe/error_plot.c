@@ -140,7 +140,8 @@ static void draw_stretches(plot *p)
                 break;
         }
         long x = first == 0 ? LEFT : (x_of(p, first - 1) + x_of(p, first)) / 2;
-        long past = end == p->count ? RIGHT : (x_of(p, end - 1) + x_of(p, end)) / 2, width = ff_canvas_text_width(label, 2);
+        long past = end == p->count ? RIGHT : (x_of(p, end - 1) + x_of(p, end)) / 2;
+        long width = ff_canvas_text_width(label, 2);
         long at = (x + past - width) / 2 < free_from ? free_from : (x + past - width) / 2;
         if (first > 0)
             vertical(p, x, faint);

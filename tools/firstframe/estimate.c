@@ -157,6 +157,6 @@ void ff_estimate_finish(const ff_estimate *estimate)
     if (estimate->temporary_bytes > 0)
         ff_report_line(report, "%-16s %.0f MiB of temporary files", "disk",
                        (double)estimate->temporary_bytes / megabyte);
-    ff_report_line(report, "%-16s about %s, at %.3g GFLOP/s in products and %.3g in convolutions; comparing pixels comes "
-                   "on top", "time", duration, estimate->speed.matmul, estimate->speed.convolution);
+    ff_report_line(report, "%-16s about %s, at %.3g GFLOP/s in products and %.3g in convolutions; comparing pixels "
+                   "comes on top", "time", duration, estimate->speed.matmul, estimate->speed.convolution);
 }

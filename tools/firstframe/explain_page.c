@@ -226,8 +226,8 @@ static ff_status add_attention(ff_page *page, const ff_explanation *all, ff_erro
     ff_page_add(page, "<p>Every token attends to every other. This is the share that the tokens of later frames pay to "
                 "those of the first; if they made no difference between frames it would be %.1f %%. On the whole it is "
                 "%.1f %%, and block %zu, head %zu, which looks there most, pays %.1f %%. Full colour is that share."
-                "</p>\n<div class=\"plots\">\n", 100 * uniform, 100 * mean_share(all, -1, -1, -1, -1), best_layer, best_head,
-                100 * most);
+                "</p>\n<div class=\"plots\">\n", 100 * uniform, 100 * mean_share(all, -1, -1, -1, -1), best_layer,
+                best_head, 100 * most);
     for (axis what = BY_STEP; what <= BY_HEAD && status == FF_OK; what++)
         status = add_share_map(page, all, what, most, error);
     ff_page_add(page, "</div>\n<p>Looking somewhere is no proof of being held by it: that takes an experiment, "

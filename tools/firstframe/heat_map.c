@@ -56,7 +56,8 @@ ff_status ff_heat_map_write(const ff_frames_diff *diff, const char *path, ff_err
 {
     static const ff_colour ink = {40, 40, 40};
     size_t panels = diff->count > 1 ? 4 : 3, scale = LEAST_PANEL / diff->width + 1;
-    size_t panel_width = diff->width * scale, panel_height = diff->height * scale, bytes = 3 * diff->width * diff->height;
+    size_t panel_width = diff->width * scale, panel_height = diff->height * scale;
+    size_t bytes = 3 * diff->width * diff->height;
     size_t columns = panel_width > 2 * LEAST_PANEL ? 2 : panels, rows = (panels + columns - 1) / columns;
     char labels[4][48];
     int most = 0;
@@ -84,7 +85,8 @@ ff_status ff_heat_map_write(const ff_frames_diff *diff, const char *path, ff_err
         snprintf(labels[3], sizeof labels[3], "most in any frame");
         const ff_image *const pictures[4] = {&diff->a, &diff->b, &worst, &all};
         for (size_t i = 0; i < panels; i++) {
-            long x = (long)(GUTTER + i % columns * (panel_width + GUTTER)), y = (long)(i / columns * (panel_height + LABEL));
+            long x = (long)(GUTTER + i % columns * (panel_width + GUTTER));
+            long y = (long)(i / columns * (panel_height + LABEL));
             ff_canvas_text(&canvas, x, y + 12, 2, ink, labels[i]);
             ff_canvas_picture(&canvas, x, y + LABEL, (long)scale, pictures[i]);
         }

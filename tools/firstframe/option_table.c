@@ -185,7 +185,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .foreign = "save-tensors dump-tensors"},
     [FF_OPTION_DUMP_LEVEL] = {
         .name = "dump-level", .kind = FF_KIND_CHOICE, .argument = "LEVEL", .offset = VALUE(dump_level),
-        .group = FF_GROUP_TENSORS, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN, .choices = {"step", "run", "block", "op"},
+        .group = FF_GROUP_TENSORS, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
+        .choices = {"step", "run", "block", "op"},
         .help = "step (the default); run leaves the steps out; block adds every transformer block, op what goes on "
                 "inside them and inside the VAE."},
     [FF_OPTION_LOAD] = {

@@ -111,7 +111,8 @@ static ff_status fit(const ff_model *model, size_t channels, size_t threads, dou
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the preview");
     for (int i = 0; i < PICTURES && status == FF_OK; i++) {
         draw_picture(&image, &state);
-        status = ff_encode_image(model, &image, 1 + (FF_PREVIEW_MAPS - 1) * facts.temporal_factor, threads, latents, error);
+        size_t frames = 1 + (FF_PREVIEW_MAPS - 1) * facts.temporal_factor;
+        status = ff_encode_image(model, &image, frames, threads, latents, error);
         for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++)
             add_cells(&image, latents, channels, frame, facts.spatial_factor, a + frame * n * n, maps + frame * 3 * n,
                       features);

@@ -2,8 +2,8 @@
 
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
-Scenes are decided by the seed; their number by the time. Clips in which a smile comes or goes are kept always, those in
-which a head turns three times in four, others every second time, because these are the hardest motions. Crops are parts
+Scenes are decided by the seed; their number by the time. Clips in which a head turns are kept always, those with a
+smile or a pan seven times in ten, others a third of the time, because these are the hardest motions. Crops are parts
 of stills, enlarged, as the program's inpainting shows them to the model; half of them come from pictures as small as
 the model's own.
 """
@@ -31,7 +31,7 @@ def changes(scene, key):
 def sample_clip(rng):
     while True:
         scene = sample_scene(rng)
-        keep = 1.0 if changes(scene, "smile") else 0.75 if changes(scene, "yaw") else 0.5
+        keep = 1.0 if changes(scene, "yaw") else 0.7 if changes(scene, "smile") or scene["motion"]["pan"] else 0.35
         if rng.random() < keep:
             return scene
 
@@ -70,9 +70,9 @@ def main():
     begun = time.time()
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         while time.time() - begun < options.seconds:
-            add("clip", [sample_clip(rng) for _ in range(4)], lambda scene: render(scene, FRAMES, SIZE))
+            add("clip", [sample_clip(rng) for _ in range(6)], lambda scene: render(scene, FRAMES, SIZE))
             add("still", [sample_scene(rng) for _ in range(16)], lambda scene: render(scene, FRAMES, SIZE, 0, 1))
-            add("crop", [sample_scene(rng) for _ in range(16)], lambda scene: draw_crop(rng, scene))
+            add("crop", [sample_scene(rng) for _ in range(8)], lambda scene: draw_crop(rng, scene))
     for kind in ("clips", "stills", "crops"):
         data[kind] = torch.stack(data[kind])
         print(len(data[kind]), kind)

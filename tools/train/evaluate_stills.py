@@ -2,11 +2,11 @@
 
     python3 evaluate_stills.py --program build/firstframe --model golden/model --count 20 --out out/evaluation
 
-An attribute is read back from a picture as the value with which the renderer, trying several faces, comes nearest to
-it; the renderer's own pictures pass the same reading, so that its mistakes are known. Pencil sketches have no colours
-and are left out. Inpainting: an earring is taken from a portrait, or a stray strand of hair drawn on it, the portrait
-enlarged, and the box around it painted anew; the error inside the box is taken against the true picture. The seam is
-the step across the box's border over the same step in the true picture.
+An attribute is read back from a picture as the value with which the renderer comes nearest to it, once the face it
+draws has been fitted to the picture; the renderer's own pictures pass the same reading, so that its mistakes are known.
+Pencil sketches have no colours and are left out. Inpainting: an earring is taken from a portrait, or a stray strand of
+hair drawn on it, the portrait enlarged, and the box around it painted anew; the error inside the box is taken against
+the true picture. The seam is the step across the box's border over the same step in the true picture.
 """
 
 import copy
@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from judging import FRAMES, SIZE, UNSEEN, hold_still, nearest_value, open_program, psnr
-from portrait import HAIR, LIGHT, SKIN, TOP, sample_portrait
+from portrait import GEOMETRY, HAIR, LIGHT, SKIN, TOP, sample_portrait
 from scenes import render
 
-YAW = {"left": -0.7, "camera": 0.0, "right": 0.7}
+YAW = {"left": (-0.95, -0.45), "camera": (-0.1, 0.1), "right": (0.45, 0.95)}
+GUESSES, REFINEMENTS = 80, 160
 STYLES = ["soft illustration", "flat illustration"]
-VARIANTS = 8
 LARGE = 384  # side of an enlarged portrait
 
 
@@ -29,31 +29,47 @@ def sample_coloured(rng):
     while True:
         scene = sample_portrait(rng)
         if scene["appearance"]["style"] != "pencil sketch":
-            return hold(scene)
+            return hold_still(scene, sum(YAW[scene["appearance"]["gaze"]]) / 2)
 
 
-def hold(scene, gaze=None):
-    """The scene without motion, looking where it is said to."""
-    return hold_still(scene, YAW[gaze or scene["appearance"]["gaze"]])
+def distance(scene, frame):
+    return np.square(render(scene, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame).mean()
 
 
-def variants_of(scene, rng):
-    """The scene with other faces and hair in other places."""
-    found = []
-    for _ in range(VARIANTS):
-        other, variant = sample_portrait(rng), copy.deepcopy(scene)
-        for key in ("face_w", "face_h", "cx", "cy", "scale", "hairstyle"):
-            variant["appearance"][key] = other["appearance"][key]
-        found.append(variant)
-    return found
+def guess(scene, gaze, rng):
+    """The scene with another face, hair in another place, and another angle of that gaze."""
+    face = copy.deepcopy(scene)
+    face["appearance"].update({key: rng.uniform(*ends) for key, ends in GEOMETRY.items()})
+    styles = ["short", "curly"] if scene["appearance"]["who"] == "young man" else ["long", "shoulder-length", "curly"]
+    face["appearance"]["hairstyle"] = rng.choice(styles)
+    return hold_still(face, rng.uniform(*YAW[gaze]))
 
 
-def nearest_gaze(variants, frame):
-    def distance(gaze):
-        pictures = [render(hold(variant, gaze), FRAMES, SIZE, FRAMES - 1)[0] for variant in variants]
-        return min(np.square(picture.astype(float) - frame).mean() for picture in pictures)
+def change_a_little(scene, gaze, width, rng):
+    face = copy.deepcopy(scene)
 
-    return min(YAW, key=distance)
+    def near(value, ends):
+        return min(max(rng.gauss(value, width * (ends[1] - ends[0])), ends[0]), ends[1])
+
+    for key in rng.sample(sorted(GEOMETRY), 2):
+        face["appearance"][key] = near(face["appearance"][key], GEOMETRY[key])
+    return hold_still(face, near(face["motion"]["yaw"][0], YAW[gaze]))
+
+
+def fit(scene, gaze, frame, rng):
+    """The nearest face with that gaze: some guessed, the best of them changed a little again and again."""
+    best = min((guess(scene, gaze, rng) for _ in range(GUESSES)), key=lambda face: distance(face, frame))
+    for i in range(REFINEMENTS):
+        face = change_a_little(best, gaze, 0.25 * (1 - i / REFINEMENTS) + 0.02, rng)
+        best = min(best, face, key=lambda face: distance(face, frame))
+    return best
+
+
+def read(scene, frame, asked, rng):
+    """{attribute: value} of a picture that was to show the scene."""
+    faces = {gaze: fit(scene, gaze, frame, rng) for gaze in YAW}
+    found = {key: nearest_value(key, values, copy.deepcopy([*faces.values()]), frame) for key, values in asked.items()}
+    return found | {"gaze": min(faces, key=lambda gaze: distance(faces[gaze], frame))}
 
 
 def named(scene):
@@ -73,12 +89,12 @@ def judge_attributes(program, out, count):
         scene = sample_coloured(rng)
         made = program.run("t2i", out / f"still-{i:02}.png", "-p", scene["still"], "-s", i)[0]
         pictures.append(made)
-        variants, (asked, gaze) = variants_of(scene, rng), named(scene)
+        asked, gaze = named(scene)
         for column, picture in enumerate((made, render(scene, FRAMES, SIZE, FRAMES - 1)[0])):
-            read = {key: nearest_value(key, values, copy.deepcopy(variants), picture) for key, values in asked.items()}
-            if gaze:
-                read["gaze"] = nearest_gaze(copy.deepcopy(variants), picture)
-            for key, value in read.items():
+            values = read(scene, picture, asked, random.Random(i))
+            if not gaze:
+                del values["gaze"]
+            for key, value in values.items():
                 row = found.setdefault(key, [0, 0, 0])
                 row[column] += value == scene["appearance"][key]
                 row[2] += column == 0
@@ -94,11 +110,12 @@ def judge_variety(program, out):
     scene = sample_coloured(rng)
     words = f"Portrait of a {scene['appearance']['who']} with auburn hair, soft studio lighting, looking at the camera"
     scene["appearance"].update(hair="auburn", light="soft studio lighting", gaze="camera", style="soft illustration")
-    variants, skins, tops = variants_of(hold(scene), rng), [], []
+    skins, tops = [], []
     for seed in range(10):
         picture = program.run("t2i", out / f"variety-{seed}.png", "-p", words + ", soft illustration", "-s", seed)[0]
-        skins.append(nearest_value("skin", SKIN, copy.deepcopy(variants), picture))
-        tops.append(nearest_value("top", TOP, copy.deepcopy(variants), picture))
+        values = read(scene, picture, {"skin": SKIN, "top": TOP}, random.Random(seed))
+        skins.append(values["skin"])
+        tops.append(values["top"])
     return len(set(skins)), len(set(tops))
 
 

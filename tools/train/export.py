@@ -20,7 +20,7 @@ DEFAULTS = {
     "frames": 25,
     "fps": 8,
     "steps": 16,
-    "guidance_scale": 2.0,
+    "guidance_scale": 1.5,
     "negative_prompt": "",
 }
 

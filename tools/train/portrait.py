@@ -35,8 +35,17 @@ LIGHT = {  # background top, background bottom, key colour, key side
     "pink sunset light": ((246, 170, 160), (176, 100, 140), (255, 204, 190), -0.3),
 }
 STYLES = ["soft illustration", "flat illustration", "pencil sketch"]
-
-
+GEOMETRY = {  # of a face and where it is, between which values
+    "face_w": (0.92, 1.08),
+    "face_h": (0.94, 1.08),
+    "eye_d": (0.92, 1.08),
+    "nose": (0.85, 1.15),
+    "mouth": (0.85, 1.15),
+    "brow": (-1, 1),
+    "cx": (-0.05, 0.05),
+    "cy": (-0.015, 0.045),
+    "scale": (0.9, 1.05),
+}
 
 
 def turn(r, a, yaw0, pr, po):
@@ -112,17 +121,13 @@ def sample_portrait(r):
         earrings=woman and r.random() < 0.4,
         gaze=r.choice(["left", "right", "camera"]),
         smile0=r.choice([0, 0, 1]),
-        face_w=r.uniform(0.92, 1.08),
-        face_h=r.uniform(0.94, 1.08),
-        eye_d=r.uniform(0.92, 1.08),
-        nose=r.uniform(0.85, 1.15),
-        mouth=r.uniform(0.85, 1.15),
-        brow=r.uniform(-1, 1),
-        cx=r.uniform(-0.05, 0.05),
-        cy=r.uniform(-0.03, 0.04),
-        scale=r.uniform(0.92, 1.08),
+        **{key: r.uniform(*ends) for key, ends in GEOMETRY.items()},
     )
-    yaw0 = {"left": -r.uniform(0.5, 0.95), "right": r.uniform(0.5, 0.95), "camera": r.uniform(-0.08, 0.08)}[a["gaze"]]
+    ahead = a["gaze"] == "camera"
+    slightly = not ahead and r.random() < 0.3
+    least, most = (0.0, 0.08) if ahead else (0.25, 0.4) if slightly else (0.5, 0.95)
+    side = {"left": -1, "right": 1, "camera": r.choice([-1, 1])}[a["gaze"]]
+    yaw0 = side * r.uniform(least, most)
     pr = "She" if woman else "He"
     po = "her" if woman else "his"
     still = dict(
@@ -139,7 +144,7 @@ def sample_portrait(r):
     moves = [MOTIONS[kind](r, a, yaw0, pr, po) for kind in kinds] or [({}, "holds still")]
     m = still | {name: value for change, _ in moves for name, value in change.items()}
     gz = {"left": "looking left", "right": "looking right", "camera": "looking at the camera"}[a["gaze"]]
-    if a["gaze"] != "camera" and r.random() < 0.4:
+    if slightly:
         gz = "looking slightly off-camera"
     c = (
         f"Portrait of a {a['who']} with {a['hairstyle']} {a['hair']} hair"
@@ -157,6 +162,13 @@ def sample_portrait(r):
         opt.append("smiling")
     c = ", ".join([c] + opt + [a["light"], gz, a["style"]])
     return dict(appearance=a, motion=m, still=c, move=", ".join(words for _, words in moves), seed=r.random() * 1000)
+
+
+def enlarge_head(c):
+    """Heads are a fifth larger than the shoulders ask for: a face needs the room."""
+    c.translate(0.5, 0.66)
+    c.scale(1.2, 1.2)
+    c.translate(-0.5, -0.66)
 
 
 def draw_portrait(c, S, t, T):
@@ -221,6 +233,8 @@ def draw_portrait(c, S, t, T):
         sd = mix(paper, ink, 0.18)
     fx, fy, fw, fh = 0.5 + yaw * 0.018, 0.42, 0.165 * a["face_w"], 0.215 * a["face_h"]
     style = a["hairstyle"]
+    c.save()
+    enlarge_head(c)
     # hair behind
     if style in ("long", "shoulder-length", "curly") and a["who"] == "young woman":
         bot = {"long": 0.86, "shoulder-length": 0.68, "curly": 0.64}[style]
@@ -245,16 +259,17 @@ def draw_portrait(c, S, t, T):
         c.drawPath(pp, P(hd))
         if sk:
             c.drawPath(pp, line())
+    c.restore()
     # neck and shoulders
     nk = path(
         [
-            (0.5 - 0.07, fy + fh * 0.6),
-            (0.5 - 0.065, 0.72),
-            (0.5 - 0.09, 0.78),
+            (0.5 - 0.08, fy + fh * 0.6),
+            (0.5 - 0.075, 0.72),
+            (0.5 - 0.1, 0.78),
             (0.5, 0.82),
-            (0.5 + 0.09, 0.78),
-            (0.5 + 0.065, 0.72),
-            (0.5 + 0.07, fy + fh * 0.6),
+            (0.5 + 0.1, 0.78),
+            (0.5 + 0.075, 0.72),
+            (0.5 + 0.08, fy + fh * 0.6),
         ]
     )
     c.drawPath(nk, P(mix(skin, sd, 0.6)))
@@ -281,8 +296,9 @@ def draw_portrait(c, S, t, T):
         c.restore()
     if sk:
         c.drawPath(sh, line())
-        c.drawPath(path([(0.44, 0.6), (0.435, 0.7), (0.42, 0.74)], False), line())
-        c.drawPath(path([(0.56, 0.6), (0.565, 0.7), (0.58, 0.74)], False), line())
+        c.drawPath(path([(0.43, 0.6), (0.425, 0.7), (0.41, 0.74)], False), line())
+        c.drawPath(path([(0.57, 0.6), (0.575, 0.7), (0.59, 0.74)], False), line())
+    enlarge_head(c)
     # ears on the side turned toward us, earrings
     for sgn in (-1, 1):
         vis = max(0.0, min(1.0, 0.55 - sgn * yaw * 1.1))
@@ -322,13 +338,13 @@ def draw_portrait(c, S, t, T):
     if sk:
         c.drawPath(face, line())
     # features: moved sideways by the turn of the head, foreshortened on the far side
-    mx = fx + yaw * 0.085
+    mx = fx + yaw * 0.075
     ed = fw * 0.46 * a["eye_d"]
     for sgn in (-1, 1):
         f = 1 - 0.38 * max(0.0, sgn * yaw)
         ex = mx + sgn * ed * (1 - 0.28 * max(0.0, sgn * yaw))
         ey = fy + fh * 0.02
-        ew, eh = 0.034 * f, 0.021 * (1 - 0.92 * bl) * (1 - 0.22 * smile)
+        ew, eh = 0.041 * f, 0.027 * (1 - 0.92 * bl) * (1 - 0.22 * smile)
         c.drawOval(
             skia.Rect.MakeLTRB(ex - ew, ey - eh, ex + ew, ey + eh), P((252, 250, 246) if not sk else (250, 248, 242))
         )
@@ -336,9 +352,9 @@ def draw_portrait(c, S, t, T):
             ix = ex + yaw * 0.012
             c.save()
             c.clipPath(skia.Path.Oval(skia.Rect.MakeLTRB(ex - ew, ey - eh, ex + ew, ey + eh)), True)
-            c.drawCircle(ix, ey, 0.0175, P(EYES[a["eyes"]] if not sk else (110, 108, 112)))
-            c.drawCircle(ix, ey, 0.009, P((20, 18, 22)))
-            c.drawCircle(ix - 0.006, ey - 0.006, 0.0045, P((255, 255, 255)))
+            c.drawCircle(ix, ey, 0.022, P(EYES[a["eyes"]] if not sk else (110, 108, 112)))
+            c.drawCircle(ix, ey, 0.0115, P((20, 18, 22)))
+            c.drawCircle(ix - 0.0075, ey - 0.0075, 0.006, P((255, 255, 255)))
             c.restore()
         c.drawPath(
             path(
@@ -352,14 +368,14 @@ def draw_portrait(c, S, t, T):
             ),
             P(ink, 255, 0, 0.009),
         )
-        by = ey - 0.052 - 0.008 * smile
+        by = ey - 0.058 - 0.008 * smile
         bt = a["brow"] * 0.008 * sgn
         c.drawPath(
             path([(ex - ew * 1.15, by + 0.008 + bt), (ex, by - 0.008), (ex + ew * 1.15, by + 0.008 - bt)], False),
             P(mix(hd, ink, 0.3), 255, 0, 0.013),
         )
         if a["glasses"]:
-            c.drawCircle(ex, ey + 0.004, 0.05 * (f**0.5), P((40, 40, 44), 255, 0, 0.008))
+            c.drawCircle(ex, ey + 0.004, 0.054 * (f**0.5), P((40, 40, 44), 255, 0, 0.008))
     if a["glasses"]:
         c.drawLine(mx - ed + 0.045, fy + fh * 0.02, mx + ed - 0.045, fy + fh * 0.02, P((40, 40, 44), 255, 0, 0.007))
     nx = mx + yaw * 0.03
