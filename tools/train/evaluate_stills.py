@@ -15,8 +15,8 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from judging import FRAMES, SIZE, UNSEEN, hold_still, nearest_value, open_program, psnr
-from portrait import GEOMETRY, HAIR, LIGHT, SKIN, TOP, sample_portrait
+from judging import FRAMES, SIZE, UNSEEN, distance, hold_still, nearest_value, open_program, psnr
+from portrait import GEOMETRY, HAIR, HAIRSTYLES, LIGHT, SKIN, TOP, sample_portrait
 from scenes import render
 
 YAW = {"left": (-0.95, -0.45), "camera": (-0.1, 0.1), "right": (0.45, 0.95)}
@@ -32,16 +32,11 @@ def sample_coloured(rng):
             return hold_still(scene, sum(YAW[scene["appearance"]["gaze"]]) / 2)
 
 
-def distance(scene, frame):
-    return np.square(render(scene, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame).mean()
-
-
 def guess(scene, gaze, rng):
     """The scene with another face, hair in another place, and another angle of that gaze."""
     face = copy.deepcopy(scene)
     face["appearance"].update({key: rng.uniform(*ends) for key, ends in GEOMETRY.items()})
-    styles = ["short", "curly"] if scene["appearance"]["who"] == "young man" else ["long", "shoulder-length", "curly"]
-    face["appearance"]["hairstyle"] = rng.choice(styles)
+    face["appearance"]["hairstyle"] = rng.choice(HAIRSTYLES[scene["appearance"]["who"]])
     return hold_still(face, rng.uniform(*YAW[gaze]))
 
 

@@ -53,14 +53,17 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / max(np.square(a.astype(float) - b).mean(), 1e-9))
 
 
+def distance(scene, frame):
+    """Mean square between the last frame of the scene's clip and a picture."""
+    return np.square(render(scene, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame).mean()
+
+
 def nearest_value(key, values, variants, frame):
     """The value of an attribute with which one of the variants of the scene comes nearest to the frame."""
 
-    def distance(value):
-        found = []
+    def with_value(value):
         for variant in variants:
             variant["appearance"][key] = value
-            found.append(np.square(render(variant, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame).mean())
-        return min(found)
+        return min(distance(variant, frame) for variant in variants)
 
-    return min(values, key=distance)
+    return min(values, key=with_value)

@@ -14,6 +14,7 @@ HAIR = {
     "silver": (186, 190, 200),
     "red": (190, 66, 36),
 }
+HAIRSTYLES = {"young woman": ["long", "shoulder-length", "curly"], "young man": ["short", "curly"]}
 SKIN = {"fair": (246, 214, 192), "tan": (222, 172, 132), "brown": (164, 112, 78), "dark": (112, 74, 54)}
 EYES = {"green": (70, 130, 80), "blue": (70, 120, 180), "brown": (90, 58, 34), "grey": (120, 128, 136)}
 TOP = {
@@ -107,16 +108,17 @@ MOTIONS = dict(turn=turn, smile=smile, breeze=breeze, camera=camera, light=light
 
 def sample_portrait(r):
     woman = r.random() < 0.6
+    who = "young woman" if woman else "young man"
     a = dict(
         kind="portrait",
-        who="young woman" if woman else "young man",
+        who=who,
         hair=r.choice(list(HAIR)),
         skin=r.choice(list(SKIN)),
         eyes=r.choice(list(EYES)),
         top=r.choice(list(TOP)),
         light=r.choice(list(LIGHT)),
         style=r.choices(STYLES, [5, 3, 2])[0],
-        hairstyle=r.choice(["long", "shoulder-length", "curly"] if woman else ["short", "curly"]),
+        hairstyle=r.choice(HAIRSTYLES[who]),
         glasses=r.random() < 0.18,
         earrings=woman and r.random() < 0.4,
         gaze=r.choice(["left", "right", "camera"]),
