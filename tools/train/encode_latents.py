@@ -71,7 +71,7 @@ def main():
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         while time.time() - begun < options.seconds:
             add("clip", [sample_clip(rng) for _ in range(6)], lambda scene: render(scene, FRAMES, SIZE))
-            add("still", [sample_scene(rng) for _ in range(16)], lambda scene: render(scene, FRAMES, SIZE, 0, 1))
+            add("still", [sample_scene(rng) for _ in range(22)], lambda scene: render(scene, FRAMES, SIZE, 0, 1))
             add("crop", [sample_scene(rng) for _ in range(8)], lambda scene: draw_crop(rng, scene))
     for kind in ("clips", "stills", "crops"):
         data[kind] = torch.stack(data[kind])

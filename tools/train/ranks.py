@@ -29,3 +29,10 @@ def part_of_time(begun, seconds):
     if dist.is_initialized():
         dist.broadcast(part, 0)
     return part.item()
+
+
+def leave_together():
+    """Waits for all ranks: torchrun would end those that still save once the first has gone."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()

@@ -11,8 +11,8 @@ stills, twice in clips. Wide latent channels weigh more: once normalised, an err
 7.2) is felt by the pixels over fifty times as much as in the narrowest (0.96).
 
 Beside the flow, the text encoder learns to say which attributes a caption names (attributes.py); with --text-first it
-learns that alone for some seconds, from captions without pictures. At first a clip is its first latent frame and three
-of the others, each at its own place in time, which costs half; from --whole-from on it is whole. The rate falls over
+learns that alone for some seconds, from captions without pictures. Until --whole-from a clip is its first latent frame
+and three of the others, each at its own place in time, which costs half; then it is whole. The rate falls over
 the second half of the time given. Saves the average of the weights every 200 steps; --resume goes on from such a file,
 or from an exported model folder.
 """
@@ -39,14 +39,15 @@ from networks import (
     make_transformer,
     rotary_of_frames,
 )
-from ranks import choose_device, part_of_time, set_up_ranks
+from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import sample_scene
 
 SHIFT = 3.0
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 CHANNELS = 0.7  # power of a channel's spread that becomes its weight; 2 is what pixels feel, 0 forgets it
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
-CROPS, BOXES = 0.26, 0.24  # part of the stills that are crops, always with a box; and of whole stills with one
+CROPS, BOXES = 0.2, 0.22  # part of the stills that are crops, always with a box; and of whole stills with one
+BOX_SIDES = (1, 1, 2, 2, 3, 3, 4, 5, 6)  # tokens
 
 
 def draw_sigmas(count):
@@ -55,9 +56,9 @@ def draw_sigmas(count):
 
 
 def random_box(rng, mask):
-    """Everything known but for a box of whole tokens."""
+    """Everything known but for a box of whole tokens, small ones more often than large."""
     rows, columns = mask.shape[-2] // 2, mask.shape[-1] // 2
-    height, width = rng.randint(1, rows - 2), rng.randint(1, columns - 2)
+    height, width = (min(rng.choice(BOX_SIDES), side - 2) for side in (rows, columns))
     top, left = rng.randint(0, rows - height), rng.randint(0, columns - width)
     mask.zero_()[..., 2 * top : 2 * (top + height), 2 * left : 2 * (left + width)] = 1
 
@@ -251,8 +252,9 @@ def main():
     parser.add_argument("--resume")
     parser.add_argument("--text-first", type=float, default=0.0, help="seconds for the text encoder alone, one rank")
     parser.add_argument("--stills-first", type=float, default=0.0, help="part of the time spent on stills alone")
-    parser.add_argument("--batch", default="24,16,8", help="stills, parts of clips, whole clips; over all ranks")
-    parser.add_argument("--whole-from", type=float, default=0.5, help="part of the time after which clips are whole")
+    parser.add_argument("--batch", default="48,16,8", help="stills, parts of clips, whole clips; over all ranks")
+    parser.add_argument("--clips-every", type=int, default=2, help="steps from one batch of clips to the next")
+    parser.add_argument("--whole-from", type=float, default=0.0, help="part of the time after which clips are whole")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -274,10 +276,9 @@ def main():
         if part >= 1:
             break
         trainer.learn(rng, *draw_stills(rng, trainer.data, stills))
-        if part >= options.whole_from:
-            trainer.learn(rng, *draw_clips(rng, trainer.data, clips))
-        elif part >= options.stills_first:
-            trainer.learn(rng, *draw_clips(rng, trainer.data, parts, 4))
+        if step % options.clips_every == 0 and part >= options.stills_first:
+            count_and_frames = (clips, None) if part >= options.whole_from else (parts, 4)
+            trainer.learn(rng, *draw_clips(rng, trainer.data, *count_and_frames))
         step += 1
         optimiser.step(min(1, step / 50) * min(1, (1 - part) / 0.5 + 0.02))
         trainer.follow(step)
@@ -288,6 +289,7 @@ def main():
             trainer.save(options.out)
     if rank == 0:
         trainer.save(options.out)
+    leave_together()
 
 
 main()

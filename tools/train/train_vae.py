@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from muon import Muon
 from networks import fast_single_frames, make_vae
-from ranks import choose_device, part_of_time, set_up_ranks
+from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import render, sample_scene
 
 FRAMES, SIZE = 25, 128
@@ -48,11 +48,11 @@ def random_crop(rng, frames, side):
 def loss_of(output, target, latents):
     error = output.float() - target
     edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-    return error.abs().mean() + 0.5 * edges + 3 * error.square().mean() + 3e-4 * latents.float().square().mean()
+    return error.abs().mean() + 0.5 * edges + 6 * error.square().mean() + 3e-4 * latents.float().square().mean()
 
 
 class Noise:
-    """Six times in ten of any strength up to the most, else a little; in units of each channel's own spread."""
+    """Half of the time of any strength up to the most, else a little; in units of each channel's own spread."""
 
     def __init__(self, most):
         self.most, self.spread = most, None
@@ -61,7 +61,7 @@ class Noise:
         with torch.no_grad():
             spread = latents.float().std((0, 2, 3, 4), keepdim=True).clamp(0.3, 3)
             self.spread = spread if self.spread is None else self.spread.lerp(spread, 0.02)
-        strength = rng.random() * self.most if rng.random() < 0.6 else 0.02
+        strength = rng.random() * self.most if rng.random() < 0.5 else 0.02
         return latents + strength * self.spread * torch.randn_like(latents)
 
 
@@ -149,6 +149,7 @@ def main():
             save()
     if rank == 0:
         save()
+    leave_together()
 
 
 if __name__ == "__main__":
