@@ -3,7 +3,8 @@
     python3 evaluate_stills.py --program build/firstframe --model golden/model --count 20 --out out/evaluation
 
 An attribute is read back from a picture as the value with which the renderer comes nearest to it, once the face it
-draws has been fitted to the picture; the renderer's own pictures pass the same reading, so that its mistakes are known.
+draws has been fitted to the picture; style, which shades the face as well, from the background alone, where no fit is
+needed. The renderer's own pictures pass the same reading, so that its mistakes are known.
 Pencil sketches have no colours and are left out. Inpainting: an earring is taken from a portrait, or a stray strand of
 hair drawn on it, the portrait enlarged, and the box around it painted anew; the error inside the box is taken against
 the true picture. The seam is the step across the box's border over the same step in the true picture.
@@ -22,6 +23,7 @@ from scenes import render
 YAW = {"left": (-0.95, -0.45), "camera": (-0.1, 0.1), "right": (0.45, 0.95)}
 GUESSES, REFINEMENTS = 80, 160
 STYLES = ["soft illustration", "flat illustration"]
+BESIDE = np.s_[:88, [*range(10), *range(SIZE - 10, SIZE)]]  # the background left and right of the head
 LARGE = 384  # side of an enlarged portrait
 
 
@@ -63,7 +65,10 @@ def fit(scene, gaze, frame, rng):
 def read(scene, frame, asked, rng):
     """{attribute: value} of a picture that was to show the scene."""
     faces = {gaze: fit(scene, gaze, frame, rng) for gaze in YAW}
-    found = {key: nearest_value(key, values, copy.deepcopy([*faces.values()]), frame) for key, values in asked.items()}
+    found = {}
+    for key, values in asked.items():
+        where = BESIDE if key == "style" else ...
+        found[key] = nearest_value(key, values, copy.deepcopy([*faces.values()]), frame, where)
     return found | {"gaze": min(faces, key=lambda gaze: distance(faces[gaze], frame))}
 
 

@@ -53,17 +53,17 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / max(np.square(a.astype(float) - b).mean(), 1e-9))
 
 
-def distance(scene, frame):
-    """Mean square between the last frame of the scene's clip and a picture."""
-    return np.square(render(scene, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame).mean()
+def distance(scene, frame, where=...):
+    """Mean square between the last frame of the scene's clip and a picture, or a part of them."""
+    return np.square(render(scene, FRAMES, SIZE, FRAMES - 1)[0].astype(float) - frame)[where].mean()
 
 
-def nearest_value(key, values, variants, frame):
+def nearest_value(key, values, variants, frame, where=...):
     """The value of an attribute with which one of the variants of the scene comes nearest to the frame."""
 
     def with_value(value):
         for variant in variants:
             variant["appearance"][key] = value
-        return min(distance(variant, frame) for variant in variants)
+        return min(distance(variant, frame, where) for variant in variants)
 
     return min(values, key=with_value)
