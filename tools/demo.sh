@@ -11,7 +11,7 @@ firstframe=$build/firstframe
 pick=seed-0004.png
 box=0,92,128,36
 still="Portrait of a young woman with auburn hair, soft studio lighting, looking slightly off-camera, soft illustration"
-mend="Portrait of a young woman with shoulder-length auburn hair, fair skin, green top, soft studio lighting,\
+mend="Portrait of a young woman with shoulder-length auburn hair, fair skin, navy top, soft studio lighting,\
  looking slightly off-camera, soft illustration"
 motion="She slowly turns her head toward the camera and gives a subtle smile. Gentle lighting shift."
 mkdir -p "$out"

@@ -3,20 +3,18 @@
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
 Scenes are decided by the seed; their number by the time. Clips in which a head turns are kept always, those with a
-smile or a pan seven times in ten, others a third of the time, because these are the hardest motions. Crops are parts
-of stills, enlarged, as the program's inpainting shows them to the model; half of them come from pictures as small as
-the model's own.
+smile or a pan seven times in ten, others a third of the time, because these are the hardest motions. Mends are what
+inpainting has to make, with what is known of it (mends.py).
 """
 
 import argparse
 import random
 import time
 
-import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
+from mends import draw_mend
 from networks import fast_single_frames, make_vae
 from ranks import choose_device
 from scenes import render, sample_scene
@@ -36,15 +34,6 @@ def sample_clip(rng):
             return scene
 
 
-def draw_crop(rng, scene):
-    part = rng.uniform(0.3, 0.85)
-    large = SIZE if rng.random() < 0.5 else round(SIZE / part)
-    side = round(large * part)
-    x, y = rng.randint(0, large - side), rng.randint(0, large - side)
-    picture = Image.fromarray(render(scene, FRAMES, large, 0, 1)[0]).crop((x, y, x + side, y + side))
-    return np.asarray(picture.resize((SIZE, SIZE), Image.LANCZOS))[None]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vae", default="vae.safetensors")
@@ -60,22 +49,31 @@ def main():
     device = choose_device(options.device)
     vae.to(device)
     rng = random.Random(options.seed)
-    data = {name: [] for kind in ("clip", "still", "crop") for name in (f"{kind}s", f"{kind}_captions")}
+    data = {name: [] for kind in ("clip", "still", "mend") for name in (f"{kind}s", f"{kind}_captions")}
+    data |= {"knowns": [], "made": []}
 
-    def add(kind, scenes, draw):
-        video = pixels([draw(scene) for scene in scenes]).to(device)
-        data[f"{kind}s"] += list(vae.encode(video).latent_dist.mode().bfloat16().cpu())
+    def encode(videos):
+        return list(vae.encode(pixels(videos).to(device)).latent_dist.mode().bfloat16().cpu())
+
+    def add(kind, scenes, videos):
+        data[f"{kind}s"] += encode(videos)
         data[f"{kind}_captions"] += [(scene["still"], scene["move"]) for scene in scenes]
 
     begun = time.time()
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         while time.time() - begun < options.seconds:
-            add("clip", [sample_clip(rng) for _ in range(6)], lambda scene: render(scene, FRAMES, SIZE))
-            add("still", [sample_scene(rng) for _ in range(22)], lambda scene: render(scene, FRAMES, SIZE, 0, 1))
-            add("crop", [sample_scene(rng) for _ in range(8)], lambda scene: draw_crop(rng, scene))
-    for kind in ("clips", "stills", "crops"):
-        data[kind] = torch.stack(data[kind])
-        print(len(data[kind]), kind)
+            scenes = [sample_clip(rng) for _ in range(6)]
+            add("clip", scenes, [render(scene, FRAMES, SIZE) for scene in scenes])
+            scenes = [sample_scene(rng) for _ in range(22)]
+            add("still", scenes, [render(scene, FRAMES, SIZE, 0, 1) for scene in scenes])
+            scenes = [sample_scene(rng) for _ in range(10)]
+            true, filled, made = zip(*(draw_mend(rng, scene) for scene in scenes))
+            add("mend", scenes, [picture[None] for picture in true])  # after draw_mend, which may change the words
+            data["knowns"] += encode([picture[None] for picture in filled])
+            data["made"] += [torch.from_numpy(tokens) for tokens in made]
+    for name in ("clips", "stills", "mends", "knowns", "made"):
+        data[name] = torch.stack(data[name])
+        print(len(data[name]), name)
     torch.save(data, f"latents-{options.seed}.pt")
 
 

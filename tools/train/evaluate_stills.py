@@ -3,11 +3,11 @@
     python3 evaluate_stills.py --program build/firstframe --model golden/model --count 20 --out out/evaluation
 
 An attribute is read back from a picture as the value with which the renderer comes nearest to it, once the face it
-draws has been fitted to the picture; style, which shades the face as well, from the background alone, where no fit is
-needed. The renderer's own pictures pass the same reading, so that its mistakes are known.
-Pencil sketches have no colours and are left out. Inpainting: an earring is taken from a portrait, or a stray strand of
-hair drawn on it, the portrait enlarged, and the box around it painted anew; the error inside the box is taken against
-the true picture. The seam is the step across the box's border over the same step in the true picture.
+draws has been given the picture's colours and fitted to its shape; style, which shades the face as well, from the
+background alone, where no fit is needed. The renderer's own pictures pass the same reading, so that its mistakes are
+known. Pencil sketches have no colours and are left out. Inpainting: an earring is taken from a portrait, or a stray
+strand of hair drawn on it, the portrait enlarged, and the box around it painted anew; the error inside the box is taken
+against the true picture. The seam is the step across the box's border over the same step in the true picture.
 """
 
 import copy
@@ -62,9 +62,19 @@ def fit(scene, gaze, frame, rng):
     return best
 
 
+def colour(scene, frame):
+    """The scene in the picture's own colours: those that the sentence left open may be any, so that only the shape is
+    left to fit."""
+    coloured = copy.deepcopy(scene)
+    for key, values in (("light", LIGHT), ("top", TOP), ("skin", SKIN), ("hair", HAIR)):
+        coloured["appearance"][key] = nearest_value(key, values, [copy.deepcopy(coloured)], frame)
+    return coloured
+
+
 def read(scene, frame, asked, rng):
     """{attribute: value} of a picture that was to show the scene."""
-    faces = {gaze: fit(scene, gaze, frame, rng) for gaze in YAW}
+    coloured = colour(scene, frame)
+    faces = {gaze: fit(coloured, gaze, frame, rng) for gaze in YAW}
     found = {}
     for key, values in asked.items():
         where = BESIDE if key == "style" else ...

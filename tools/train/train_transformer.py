@@ -3,12 +3,12 @@
     python3 train_transformer.py --latents 'latents-*.pt' --seconds 7200 --out transformer.pt [--resume transformer.pt]
     torchrun --nproc-per-node 2 train_transformer.py --threads 1 ...      one rank a core: faster than two threads
 
-A batch is stills (text-to-image, and boxes to inpaint in stills and in enlarged crops of them) and clips
-(image-to-video, first-and-last-frame, text-to-video), told apart only by the mask, as when sampling. In clips what
-moves weighs up to ten times what stays, by how much it moves against the clip's mean, so that a smile, a few cells of
-a clip, is not lost in it. The middle of a portrait, where the face is, weighs more than the rest: four times in
-stills, twice in clips. Wide latent channels weigh more: once normalised, an error in the widest (standard deviation
-7.2) is felt by the pixels over fifty times as much as in the narrowest (0.96).
+A batch is stills (text-to-image, and boxes to inpaint) and clips (image-to-video, first-and-last-frame,
+text-to-video), told apart only by the mask, as when sampling. In clips what moves weighs up to ten times what stays, by
+how much it moves against the clip's mean, so that a smile, a few cells of a clip, is not lost in it. The middle of a
+portrait, where the face is, weighs more than the rest: four times in stills, twice in clips; a box to inpaint weighs
+three times as much, being small. Wide latent channels weigh more: once normalised, an error in the widest (standard
+deviation 7.2) is felt by the pixels over fifty times as much as in the narrowest (0.96).
 
 Beside the flow, the text encoder learns to say which attributes a caption names (attributes.py); with --text-first it
 learns that alone for some seconds, from captions without pictures. Until --whole-from a clip is its first latent frame
@@ -46,21 +46,14 @@ SHIFT = 3.0
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 CHANNELS = 0.7  # power of a channel's spread that becomes its weight; 2 is what pixels feel, 0 forgets it
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
-CROPS, BOXES = 0.2, 0.22  # part of the stills that are crops, always with a box; and of whole stills with one
-BOX_SIDES = (1, 1, 2, 2, 3, 3, 4, 5, 6)  # tokens
+MENDS, MEND = 0.33, 3.0  # part of the stills that are to be inpainted, and the weight of what is made in them
+UNIFORM = 0.15  # part of the noise levels that are drawn evenly: the fewest of the others are low
 
 
 def draw_sigmas(count):
     u = torch.sigmoid(torch.randn(count) * 1.1)
-    return SHIFT * u / (1 + (SHIFT - 1) * u)
-
-
-def random_box(rng, mask):
-    """Everything known but for a box of whole tokens, small ones more often than large."""
-    rows, columns = mask.shape[-2] // 2, mask.shape[-1] // 2
-    height, width = (min(rng.choice(BOX_SIDES), side - 2) for side in (rows, columns))
-    top, left = rng.randint(0, rows - height), rng.randint(0, columns - width)
-    mask.zero_()[..., 2 * top : 2 * (top + height), 2 * left : 2 * (left + width)] = 1
+    shifted = SHIFT * u / (1 + (SHIFT - 1) * u)
+    return torch.where(torch.rand(count) < UNIFORM, 0.02 + 0.98 * torch.rand(count), shifted)
 
 
 def weigh_face(caption, rows, columns):
@@ -74,27 +67,32 @@ def weigh_face(caption, rows, columns):
 
 
 def draw_stills(rng, data, count):
-    """Latents, masks, weights [B, 1, 1, h, w], texts, kinds, and the places in time of the latent frames."""
-    masks, latents, texts, kinds = torch.ones(count, 1, *data["stills"].shape[2:]), [], [], []
+    """Latents, the same as far as they are known, masks, weights [B, 1, 1, h, w], texts, kinds, and the places in time
+    of the latent frames."""
+    masks, latents, knowns, texts, kinds = torch.ones(count, 1, *data["stills"].shape[2:]), [], [], [], []
     weights = torch.ones(count, 1, 1, *masks.shape[3:])
     for mask, weight in zip(masks, weights):
-        kind = rng.choices(["crop", "box", "t2i"], [CROPS, BOXES, 1 - CROPS - BOXES])[0]
-        source = "crop" if kind == "crop" else "still"
-        pick = rng.randrange(len(data[f"{source}s"]))
-        latents.append(data[f"{source}s"][pick])
-        texts.append(data[f"{source}_captions"][pick][0])
+        kind = "mend" if rng.random() < MENDS else "still"
+        pick = rng.randrange(len(data[f"{kind}s"]))
+        latents.append(data[f"{kind}s"][pick])
+        knowns.append(data["knowns" if kind == "mend" else "stills"][pick])
+        texts.append(data[f"{kind}_captions"][pick][0])
         kinds.append(kind)
-        if kind != "crop":
+        if kind == "mend":
+            mask[:] = data["made"][pick].repeat_interleave(2, 0).repeat_interleave(2, 1)
+            weight[:] = MEND
+        else:
             weight[:] = weigh_face(texts[-1], *weight.shape[2:])
-        if kind != "t2i":
-            random_box(rng, mask)
-    return torch.stack(latents), masks, weights, texts, kinds, [0]
+    return torch.stack(latents), torch.stack(knowns), masks, weights, texts, kinds, [0]
 
 
-def how_often(motion):
-    """Turns, and what is rare, are drawn more often."""
-    often = {" head ": 1.6, "smile": 1.3, "pan": 1.3, "pull-out": 1.6, "rises": 1.6}
-    return max((often[word] for word in often if word in motion), default=1.0)
+def how_often(still, motion):
+    """Turns, the wider the more, push-ins, what is rare, and sketches, whose lines are hard, are drawn more often."""
+    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 1.5, "smile": 1.2, "pan": 1.2}
+    if " head " in motion and ("slightly" in motion or "subtle" in motion):
+        often[" head "] = 1.6
+    sketch = still.startswith("Portrait") and "sketch" in still
+    return max((often[word] for word in often if word in motion), default=1.0) * (1.4 if sketch else 1)
 
 
 def draw_clips(rng, data, count, part_frames=None):
@@ -117,7 +115,7 @@ def draw_clips(rng, data, count, part_frames=None):
         whole = kind == "t2v" or (kind == "i2v" and rng.random() < 0.25)
         texts.append(f"{still}. {motion}" if whole else motion)
         kinds.append(kind)
-    return latents, masks, weights, texts, kinds, frames
+    return latents, latents, masks, weights, texts, kinds, frames
 
 
 def weigh_motion(latents):
@@ -148,7 +146,7 @@ class Trainer:
         self.transformer.set_attn_processor(PaddedText())
         self.data = [torch.load(path) for path in sorted(glob.glob(options.latents))]
         self.data = {key: self.join([part[key] for part in self.data]) for key in self.data[0]}
-        often = [how_often(motion) for _, motion in self.data["clip_captions"]]
+        often = [how_often(*words) for words in self.data["clip_captions"]]
         self.data["clip_weights"] = list(itertools.accumulate(often))
         if options.resume:
             saved = load_saved(options.resume)
@@ -159,7 +157,7 @@ class Trainer:
             self.mean, self.std = self.measure()
         wide = self.std**CHANNELS
         self.channels = self.spread(wide / wide.mean()).to(device)
-        for key in ("stills", "clips", "crops"):
+        for key in ("stills", "clips", "mends", "knowns"):
             self.data[key] = (self.data[key].float() - self.spread(self.mean)) / self.spread(self.std)
         self.evaluate = torch.compile(evaluate, dynamic=False)
         self.reader = AttributeReader(self.text_encoder.config.d_model)
@@ -187,16 +185,16 @@ class Trainer:
         variance = sum((x - self.spread(mean)).square().mean((0, 2, 3, 4)) for x in sets) / 2
         return mean, variance.sqrt()
 
-    def learn(self, rng, latents, masks, weights, texts, kinds, frames):
+    def learn(self, rng, latents, knowns, masks, weights, texts, kinds, frames):
         texts = ["" if rng.random() < 0.1 else text for text in texts]
-        latents, masks, weights = (tensor.to(self.device) for tensor in (latents, masks, weights))
+        latents, knowns, masks, weights = (x.to(self.device) for x in (latents, knowns, masks, weights))
         with torch.autocast(self.device.type, torch.bfloat16):
             text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, texts)
             read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, texts)
             sigma = draw_sigmas(len(latents)).to(self.device)
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
-            anchored = (1 - masks) * latents + masks * noised
+            anchored = (1 - masks) * knowns + masks * noised
             generated = masks[:, 0, :, ::2, ::2].flatten(1)
             rotary = rotary_of_frames(self.transformer, frames, *latents.shape[3:])
             flow = self.evaluate(self.transformer, anchored, sigma * 1000, generated, text, *rotary).float()
@@ -252,8 +250,8 @@ def main():
     parser.add_argument("--resume")
     parser.add_argument("--text-first", type=float, default=0.0, help="seconds for the text encoder alone, one rank")
     parser.add_argument("--stills-first", type=float, default=0.0, help="part of the time spent on stills alone")
-    parser.add_argument("--batch", default="48,16,8", help="stills, parts of clips, whole clips; over all ranks")
-    parser.add_argument("--clips-every", type=int, default=2, help="steps from one batch of clips to the next")
+    parser.add_argument("--batch", default="44,16,8", help="stills, parts of clips, whole clips; over all ranks")
+    parser.add_argument("--clips-every", type=int, default=1, help="steps from one batch of clips to the next")
     parser.add_argument("--whole-from", type=float, default=0.0, help="part of the time after which clips are whole")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
