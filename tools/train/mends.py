@@ -83,7 +83,7 @@ def fill_box(picture, left, top, right, bottom):
     ]
     total = sum(1 / far for there, far, _ in sides if there)
     inside = sum(value / far[..., None] for there, far, value in sides if there) / total[..., None]
-    for i in range(SMOOTHINGS + 1):
+    for _ in range(SMOOTHINGS + 1):
         values[top + 1 : bottom + 1, left + 1 : right + 1] = inside
         for edge, there, beside in (
             (np.s_[:, left], left > 0, np.s_[:, left + 1]),
