@@ -67,7 +67,7 @@ def colour(scene, frame):
     left to fit."""
     coloured = copy.deepcopy(scene)
     for key, values in (("light", LIGHT), ("top", TOP), ("skin", SKIN), ("hair", HAIR)):
-        coloured["appearance"][key] = nearest_value(key, values, [copy.deepcopy(coloured)], frame)
+        coloured["appearance"][key] = nearest_value(key, values, [coloured], frame)
     return coloured
 
 

@@ -1,8 +1,8 @@
 """Inpainting's examples: a picture, a box in it, and what the program shows the model of the two.
 
-As ref/pipeline/inpaint.c does it: the crop is the box times its context, enlarged to the model's size; what is known
-comes from a picture in which the box was filled in from its border, so that nothing of the answer leaks through the
-encoder. Half of the boxes lie where portraits are mended: on an ear with or without its earring, and on the face.
+Much as ref/pipeline/inpaint.c does it: the crop is the box times its context, enlarged to the model's size; what is
+known comes from a picture in which the box was filled in from its border, so that nothing of the answer leaks through
+the encoder. Half of the boxes lie where portraits are mended: on an ear with or without its earring, and on the face.
 """
 
 import copy
@@ -73,31 +73,23 @@ def fill_box(picture, left, top, right, bottom):
     height, width = picture.shape[:2]
     if right - left == width and bottom - top == height:
         return np.full_like(picture, 128)
-    values = np.pad(picture.astype(float), ((1, 1), (1, 1), (0, 0)), mode="edge")
-    columns, rows = np.arange(left, right), np.arange(top, bottom)[:, None]
-    sides = [
-        (left > 0, columns - left + 1 + 0 * rows, values[top + 1 : bottom + 1, left][:, None]),
-        (right < width, right - columns + 0 * rows, values[top + 1 : bottom + 1, right + 1][:, None]),
-        (top > 0, rows - top + 1 + 0 * columns, values[top, left + 1 : right + 1][None]),
-        (bottom < height, bottom - rows + 0 * columns, values[bottom + 1, left + 1 : right + 1][None]),
-    ]
-    total = sum(1 / far for there, far, _ in sides if there)
-    inside = sum(value / far[..., None] for there, far, value in sides if there) / total[..., None]
-    for _ in range(SMOOTHINGS + 1):
-        values[top + 1 : bottom + 1, left + 1 : right + 1] = inside
-        for edge, there, beside in (
-            (np.s_[:, left], left > 0, np.s_[:, left + 1]),
-            (np.s_[:, right + 1], right < width, np.s_[:, right]),
-            (np.s_[top, :], top > 0, np.s_[top + 1, :]),
-            (np.s_[bottom + 1, :], bottom < height, np.s_[bottom, :]),
-        ):
-            if not there:
-                values[edge] = values[beside]
-        near = values[top : bottom + 2, left : right + 2]
-        inside = (near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]) / 4
-    filled = picture.copy()
-    filled[top:bottom, left:right] = (inside + 0.5).astype(np.uint8)
-    return filled
+    box = np.s_[top:bottom, left:right]
+    columns, rows = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
+    values = picture.astype(float)
+    sides = []  # how far a pixel is from the side, and what lies beyond it
+    if left > 0:
+        sides.append((columns - left + 1, values[top:bottom, left - 1][:, None]))
+    if right < width:
+        sides.append((right - columns, values[top:bottom, right][:, None]))
+    if top > 0:
+        sides.append((rows - top + 1, values[top - 1, left:right]))
+    if bottom < height:
+        sides.append((bottom - rows, values[bottom, left:right]))
+    values[box] = sum(value / far[..., None] for far, value in sides) / sum(1 / far for far, _ in sides)[..., None]
+    for _ in range(SMOOTHINGS):
+        near = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        values[box] = ((near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]) / 4)[box]
+    return (values + 0.5).astype(np.uint8)
 
 
 def draw_mend(rng, scene):
