@@ -2,9 +2,9 @@
 
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
-Scenes are decided by the seed; their number by the time. Clips in which a head turns are kept always, those with a
-smile or a pan seven times in ten, others a third of the time, because these are the hardest motions. Mends are what
-inpainting has to make, with what is known of it (mends.py).
+Scenes are decided by the seed; their number by the time. Clips in which a head turns or the camera moves in or out are
+kept always, those with a smile or a pan seven times in ten, others a third of the time, because these are the hardest
+motions. Mends are what inpainting has to make, with what is known of it (mends.py).
 """
 
 import argparse
@@ -29,7 +29,8 @@ def changes(scene, key):
 def sample_clip(rng):
     while True:
         scene = sample_scene(rng)
-        keep = 1.0 if changes(scene, "yaw") else 0.7 if changes(scene, "smile") or scene["motion"]["pan"] else 0.35
+        hard = changes(scene, "yaw") or changes(scene, "zoom")
+        keep = 1.0 if hard else 0.7 if changes(scene, "smile") or scene["motion"]["pan"] else 0.35
         if rng.random() < keep:
             return scene
 
@@ -64,9 +65,9 @@ def main():
         while time.time() - begun < options.seconds:
             scenes = [sample_clip(rng) for _ in range(6)]
             add("clip", scenes, [render(scene, FRAMES, SIZE) for scene in scenes])
-            scenes = [sample_scene(rng) for _ in range(22)]
+            scenes = [sample_scene(rng) for _ in range(14)]
             add("still", scenes, [render(scene, FRAMES, SIZE, 0, 1) for scene in scenes])
-            scenes = [sample_scene(rng) for _ in range(10)]
+            scenes = [sample_scene(rng) for _ in range(7)]
             true, filled, made = zip(*(draw_mend(rng, scene) for scene in scenes))
             add("mend", scenes, [picture[None] for picture in true])  # after draw_mend, which may change the words
             data["knowns"] += encode([picture[None] for picture in filled])

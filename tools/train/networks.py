@@ -1,5 +1,6 @@
 """The shipped model's networks, in diffusers' and transformers' classes with small dimensions."""
 
+import math
 import pathlib
 
 import torch
@@ -120,6 +121,12 @@ class PaddedText:
         return attn.to_out[0](out)
 
 
+def gelu(x):
+    """GELU's form by tanh, written with the logistic function, which compiles to less than half the work."""
+    x = x.float()
+    return (x * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))).bfloat16()
+
+
 def rms_norm(norm, x):
     x = x.float()
     return (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + norm.eps) * norm.weight).bfloat16()
@@ -152,34 +159,44 @@ def embed(tokenizer, text_encoder, texts):
     return hidden, bias
 
 
+def norm(x):
+    centred = x - x.mean(-1, keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + 1e-6)
+
+
+def per_token(vectors, generated):
+    """[B, tokens, dim] of vectors [B, 2, dim]: the first for generated tokens, the second for the others."""
+    return vectors[:, 1:2] + generated * (vectors[:, 0:1] - vectors[:, 1:2])
+
+
+def through_block(block, x, projection, generated, text, cos, sin):
+    modulation = block.scale_shift_table.unsqueeze(0) + projection
+    shift, scale, gate, ff_shift, ff_scale, ff_gate = (per_token(modulation[:, :, i], generated) for i in range(6))
+    x = x + block.attn1((norm(x) * (1 + scale) + shift).bfloat16(), None, None, (cos, sin)) * gate
+    x = x + block.attn2((norm(x) * block.norm2.weight + block.norm2.bias).bfloat16(), text, None, None)
+    widened = gelu(block.ffn.net[0].proj((norm(x) * (1 + ff_scale) + ff_shift).bfloat16()))
+    return x + block.ffn.net[2](widened) * ff_gate
+
+
+compiled_block = torch.compile(through_block, dynamic=False)
+
+
 def evaluate(transformer, latents, timestep, generated, text, cos, sin):
     """WanTransformer3DModel.forward for training, with the given timestep for generated tokens and 0 for the others.
 
-    latents [B, C, F, h, w]; timestep [B]; generated [B, tokens], 0 or 1; cos, sin of the tokens' rotary angles. For
-    torch.compile, which joins what lies between the products.
+    latents [B, C, F, h, w]; timestep [B]; generated [B, tokens], 0 or 1; cos, sin of the tokens' rotary angles. Blocks
+    are compiled, one for all of them, which joins what lies between their products. What goes into them is contiguous:
+    compiled for other strides, their gradients are wrong.
     """
     batch, _, frames, height, width = latents.shape
-    x = transformer.patch_embedding(latents).flatten(2).transpose(1, 2).float()
+    x = transformer.patch_embedding(latents).flatten(2).transpose(1, 2).float().contiguous()
     times = torch.stack([timestep, torch.zeros_like(timestep)], 1)
     temb, projection, text, _ = transformer.condition_embedder(times.flatten(), text, None, timestep_seq_len=2)
-    projection = projection.unflatten(2, (6, -1)).float()
-    weight = generated[..., None]
-
-    def per_token(vectors):
-        return vectors[:, 1:2] + weight * (vectors[:, 0:1] - vectors[:, 1:2])
-
-    def norm(x):
-        centred = x - x.mean(-1, keepdim=True)
-        return centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + 1e-6)
-
+    projection, generated = projection.unflatten(2, (6, -1)).float(), generated[..., None]
     for block in transformer.blocks:
-        modulation = block.scale_shift_table.unsqueeze(0) + projection
-        shift, scale, gate, ff_shift, ff_scale, ff_gate = (per_token(modulation[:, :, i]) for i in range(6))
-        x = x + block.attn1((norm(x) * (1 + scale) + shift).bfloat16(), None, None, (cos, sin)) * gate
-        x = x + block.attn2((norm(x) * block.norm2.weight + block.norm2.bias).bfloat16(), text, None, None)
-        x = x + block.ffn((norm(x) * (1 + ff_scale) + ff_shift).bfloat16()) * ff_gate
+        x = compiled_block(block, x, projection, generated, text, cos, sin)
     modulation = transformer.scale_shift_table.unsqueeze(0) + temb.unsqueeze(2).float()
-    shift, scale = (per_token(modulation[:, :, i]) for i in (0, 1))
+    shift, scale = (per_token(modulation[:, :, i], generated) for i in (0, 1))
     x = transformer.proj_out((norm(x) * (1 + scale) + shift).bfloat16()).float()
     x = x.reshape(batch, frames, height // 2, width // 2, 1, 2, 2, -1).permute(0, 7, 1, 4, 2, 5, 3, 6)
     return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)

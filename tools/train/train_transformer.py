@@ -12,8 +12,8 @@ deviation 7.2) is felt by the pixels over fifty times as much as in the narrowes
 
 Beside the flow, the text encoder learns to say which attributes a caption names (attributes.py); with --text-first it
 learns that alone for some seconds, from captions without pictures. Until --whole-from a clip is its first latent frame
-and three of the others, each at its own place in time, which costs half; then it is whole. The rate falls over
-the second half of the time given. Saves the average of the weights every 200 steps; --resume goes on from such a file,
+and three of the others, each at its own place in time, which costs half; then it is whole. The rate falls from the third
+part of the time given on: a short run on trained weights wants a lower one (--rate). Saves the average of the weights every 200 steps; --resume goes on from such a file,
 or from an exported model folder.
 """
 
@@ -42,7 +42,7 @@ from networks import (
 from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import sample_scene
 
-SHIFT = 3.0
+SHIFT = 2.0
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 CHANNELS = 0.7  # power of a channel's spread that becomes its weight; 2 is what pixels feel, 0 forgets it
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
@@ -159,7 +159,6 @@ class Trainer:
         self.channels = self.spread(wide / wide.mean()).to(device)
         for key in ("stills", "clips", "mends", "knowns"):
             self.data[key] = (self.data[key].float() - self.spread(self.mean)) / self.spread(self.std)
-        self.evaluate = torch.compile(evaluate, dynamic=False)
         self.reader = AttributeReader(self.text_encoder.config.d_model)
         if options.resume and "reader" in saved:
             self.reader.load_state_dict(saved["reader"])
@@ -197,7 +196,7 @@ class Trainer:
             anchored = (1 - masks) * knowns + masks * noised
             generated = masks[:, 0, :, ::2, ::2].flatten(1)
             rotary = rotary_of_frames(self.transformer, frames, *latents.shape[3:])
-            flow = self.evaluate(self.transformer, anchored, sigma * 1000, generated, text, *rotary).float()
+            flow = evaluate(self.transformer, anchored, sigma * 1000, generated, text, *rotary).float()
         weights = weights * masks * (weigh_motion(latents) if latents.shape[2] > 1 else 1)
         errors = (flow - (noise - latents)).square() * weights * self.channels
         (errors.sum() / (weights.sum() * latents.shape[1]) + ATTRIBUTES * read).backward()
@@ -253,6 +252,7 @@ def main():
     parser.add_argument("--batch", default="44,16,8", help="stills, parts of clips, whole clips; over all ranks")
     parser.add_argument("--clips-every", type=int, default=1, help="steps from one batch of clips to the next")
     parser.add_argument("--whole-from", type=float, default=0.0, help="part of the time after which clips are whole")
+    parser.add_argument("--rate", type=float, default=1.0, help="of the optimiser, over its usual one")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -266,7 +266,7 @@ def main():
     if options.text_first and ranks == 1:
         print(f"attributes {trainer.learn_text(rng, options.text_first):.3f}", flush=True)
         trainer.save(options.out)
-    optimiser = Muon(trainer.parameters, 0.01, 1e-3, decay=0.02)
+    optimiser = Muon(trainer.parameters, 0.01 * options.rate, 1e-3 * options.rate, decay=0.02)
     stills, parts, clips = (int(count) // ranks for count in options.batch.split(","))
     begun, step = time.time(), 0
     while True:
@@ -278,7 +278,7 @@ def main():
             count_and_frames = (clips, None) if part >= options.whole_from else (parts, 4)
             trainer.learn(rng, *draw_clips(rng, trainer.data, *count_and_frames))
         step += 1
-        optimiser.step(min(1, step / 50) * min(1, (1 - part) / 0.5 + 0.02))
+        optimiser.step(min(1, step / 50) * min(1, (1 - part) / 0.7 + 0.02))
         trainer.follow(step)
         if rank == 0 and step % 25 == 0:
             losses = " ".join(f"{kind} {loss:.3f}" for kind, loss in trainer.running.items())
@@ -290,4 +290,5 @@ def main():
     leave_together()
 
 
-main()
+if __name__ == "__main__":
+    main()
