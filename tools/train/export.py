@@ -19,7 +19,7 @@ DEFAULTS = {
     "height": 128,
     "frames": 25,
     "fps": 8,
-    "steps": 16,
+    "steps": 10,
     "guidance_scale": 1.5,
     "negative_prompt": "",
 }
