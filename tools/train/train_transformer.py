@@ -12,9 +12,9 @@ deviation 7.2) is felt by the pixels over fifty times as much as in the narrowes
 
 Beside the flow, the text encoder learns to say which attributes a caption names (attributes.py); with --text-first it
 learns that alone for some seconds, from captions without pictures. Until --whole-from a clip is its first latent frame
-and three of the others, each at its own place in time, which costs half; then it is whole. The rate falls from the third
-part of the time given on: a short run on trained weights wants a lower one (--rate). Saves the average of the weights every 200 steps; --resume goes on from such a file,
-or from an exported model folder.
+and three of the others, each at its own place in time, which costs half; then it is whole. The rate falls from the
+third part of the time given on: a short run on trained weights wants a lower one (--rate). Saves the average of the
+weights every 200 steps; --resume goes on from such a file, or from an exported model folder.
 """
 
 import argparse
