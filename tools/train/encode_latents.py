@@ -2,9 +2,8 @@
 
     python3 encode_latents.py --vae vae.safetensors --seconds 900 --seed 1      -> latents-1.pt
 
-Scenes are decided by the seed; their number by the time. Clips in which a head turns or the camera moves in or out are
-kept always, those with a smile or a pan seven times in ten, others a third of the time, because these are the hardest
-motions. Mends are what inpainting has to make, with what is known of it (mends.py).
+Scenes are decided by the seed; their number by the time. Clips favour the hardest motions (sample_clip). Mends are what
+inpainting has to make, with what is known of it (mends.py).
 """
 
 import argparse
@@ -12,27 +11,13 @@ import random
 import time
 
 import torch
-from safetensors.torch import load_file
 
 from mends import draw_mend
-from networks import fast_single_frames, make_vae
+from networks import load_vae
 from ranks import choose_device
-from scenes import render, sample_scene
+from scenes import render, sample_clip, sample_scene
 from train_vae import FRAMES, SIZE, pixels
-
-
-def changes(scene, key):
-    start, end = scene["motion"].get(key, (0, 0))
-    return start != end
-
-
-def sample_clip(rng):
-    while True:
-        scene = sample_scene(rng)
-        hard = changes(scene, "yaw") or changes(scene, "zoom")
-        keep = 1.0 if hard else 0.7 if changes(scene, "smile") or scene["motion"]["pan"] else 0.35
-        if rng.random() < keep:
-            return scene
+from whole_clips import encode as encode_whole
 
 
 def main():
@@ -44,17 +29,14 @@ def main():
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    fast_single_frames()
-    vae = make_vae().eval()
-    vae.load_state_dict({name: value.float() for name, value in load_file(options.vae).items()})
     device = choose_device(options.device)
-    vae.to(device)
+    vae = load_vae(options.vae).to(device)
     rng = random.Random(options.seed)
     data = {name: [] for kind in ("clip", "still", "mend") for name in (f"{kind}s", f"{kind}_captions")}
     data |= {"knowns": [], "made": []}
 
     def encode(videos):
-        return list(vae.encode(pixels(videos).to(device)).latent_dist.mode().bfloat16().cpu())
+        return list(encode_whole(vae, pixels(videos).to(device)).bfloat16().cpu())
 
     def add(kind, scenes, videos):
         data[f"{kind}s"] += encode(videos)

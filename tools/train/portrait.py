@@ -50,8 +50,8 @@ GEOMETRY = {  # of a face and where it is, between which values
 
 
 def turn(r, a, yaw0, pr, po):
-    """A head turn: "subtle" and "slightly" go half the way, without "slowly" it is over in half the time."""
-    slightly, pace = r.random() < 0.3, r.choice([1.0, 1.0, 2.0])
+    """A head turn: "subtle" and "slightly" go half the way, without "slowly" it is over sooner."""
+    slightly, pace = r.random() < 0.3, r.choice([1.0, 1.0, 1.4])
     if a["gaze"] != "camera" and r.random() < 0.7:
         end = 0.0
         words = "subtle head turn toward the camera"
@@ -84,7 +84,7 @@ def camera(r, a, yaw0, pr, po):
     return r.choices(
         [
             (dict(zoom=(1.0, 1.3)), "slow push-in camera"),
-            (dict(zoom=(1.0, 1.6)), "fast push-in camera"),
+            (dict(zoom=(1.0, 1.5)), "fast push-in camera"),
             (dict(zoom=(1.25, 1.0)), "slow pull-out camera"),
             (dict(pan=-1.0), "slow pan to the left"),
             (dict(pan=1.0), "slow pan to the right"),
@@ -219,7 +219,7 @@ def draw_portrait(c, S, t, T):
         c.drawCircle(0.5 + 0.25 * L[3], 0.35, 0.38, P(mix(bg0, (255, 255, 255), 0.35), 90, 0.09))
     ink = (58, 54, 60)
 
-    def line(w=0.008):
+    def line(w=0.0105):
         return P(ink, 255, 0, w)
 
     c.save()
@@ -309,7 +309,7 @@ def draw_portrait(c, S, t, T):
             o = skia.Rect.MakeLTRB(ex - 0.026 * vis, fy - 0.015, ex + 0.026 * vis, fy + 0.07)
             c.drawOval(o, P(mix(skin, sd, 0.4)))
             if sk:
-                c.drawOval(o, line(0.006))
+                c.drawOval(o, line(0.008))
         if a["earrings"] and vis > 0.1:
             c.drawCircle(ex + sgn * 0.004 + wind(1) * 0.3, fy + 0.105, 0.017, P((250, 214, 110)))
     # face
@@ -344,9 +344,9 @@ def draw_portrait(c, S, t, T):
     ed = fw * 0.46 * a["eye_d"]
     for sgn in (-1, 1):
         f = 1 - 0.38 * max(0.0, sgn * yaw)
-        ex = mx + sgn * ed * (1 - 0.28 * max(0.0, sgn * yaw))
+        ex = mx + sgn * ed * (1 - 0.34 * max(0.0, sgn * yaw))
         ey = fy + fh * 0.02
-        ew, eh = 0.041 * f, 0.027 * (1 - 0.92 * bl) * (1 - 0.22 * smile)
+        ew, eh = 0.047 * f, 0.031 * (1 - 0.92 * bl) * (1 - 0.22 * smile)
         c.drawOval(
             skia.Rect.MakeLTRB(ex - ew, ey - eh, ex + ew, ey + eh), P((252, 250, 246) if not sk else (250, 248, 242))
         )
@@ -354,9 +354,9 @@ def draw_portrait(c, S, t, T):
             ix = ex + yaw * 0.012
             c.save()
             c.clipPath(skia.Path.Oval(skia.Rect.MakeLTRB(ex - ew, ey - eh, ex + ew, ey + eh)), True)
-            c.drawCircle(ix, ey, 0.022, P(EYES[a["eyes"]] if not sk else (110, 108, 112)))
-            c.drawCircle(ix, ey, 0.0115, P((20, 18, 22)))
-            c.drawCircle(ix - 0.0075, ey - 0.0075, 0.006, P((255, 255, 255)))
+            c.drawCircle(ix, ey, 0.0255, P(EYES[a["eyes"]] if not sk else (110, 108, 112)))
+            c.drawCircle(ix, ey, 0.0125, P((20, 18, 22)))
+            c.drawCircle(ix - 0.0085, ey - 0.0085, 0.0065, P((255, 255, 255)))
             c.restore()
         c.drawPath(
             path(
@@ -370,16 +370,16 @@ def draw_portrait(c, S, t, T):
             ),
             P(ink, 255, 0, 0.009),
         )
-        by = ey - 0.058 - 0.008 * smile
+        by = ey - 0.062 - 0.008 * smile
         bt = a["brow"] * 0.008 * sgn
         c.drawPath(
             path([(ex - ew * 1.15, by + 0.008 + bt), (ex, by - 0.008), (ex + ew * 1.15, by + 0.008 - bt)], False),
             P(mix(hd, ink, 0.3), 255, 0, 0.013),
         )
         if a["glasses"]:
-            c.drawCircle(ex, ey + 0.004, 0.054 * (f**0.5), P((40, 40, 44), 255, 0, 0.008))
+            c.drawCircle(ex, ey + 0.004, 0.06 * (f**0.5), P((40, 40, 44), 255, 0, 0.008))
     if a["glasses"]:
-        c.drawLine(mx - ed + 0.045, fy + fh * 0.02, mx + ed - 0.045, fy + fh * 0.02, P((40, 40, 44), 255, 0, 0.007))
+        c.drawLine(mx - ed + 0.051, fy + fh * 0.02, mx + ed - 0.051, fy + fh * 0.02, P((40, 40, 44), 255, 0, 0.007))
     nx = mx + yaw * 0.03
     nl = 0.05 * a["nose"]
     c.drawPath(
@@ -495,6 +495,6 @@ def draw_portrait(c, S, t, T):
                     ],
                     False,
                 ),
-                line(0.004),
+                line(0.006),
             )
     c.restore()

@@ -19,6 +19,22 @@ def sample_scene(r):
     return sample_portrait(r) if r.random() < 0.75 else sample_lake(r)
 
 
+def changes(scene, key):
+    start, end = scene["motion"].get(key, (0, 0))
+    return start != end
+
+
+def sample_clip(r):
+    """A scene that is worth a clip: those in which a head turns or the camera moves in or out always, those with a smile
+    or a pan seven times in ten, others a third of the time, because these are the hardest motions."""
+    while True:
+        scene = sample_scene(r)
+        hard = changes(scene, "yaw") or changes(scene, "zoom")
+        keep = 1.0 if hard else 0.7 if changes(scene, "smile") or scene["motion"]["pan"] else 0.35
+        if r.random() < keep:
+            return scene
+
+
 def render(S, frames, size, start=0, stop=None):
     arr = np.zeros((size, size, 4), np.uint8)
     out = []

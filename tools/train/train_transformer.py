@@ -88,7 +88,7 @@ def draw_stills(rng, data, count):
 
 def how_often(still, motion):
     """Turns, the wider the more, push-ins, what is rare, and sketches, whose lines are hard, are drawn more often."""
-    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 1.5, "smile": 1.2, "pan": 1.2}
+    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 2.2, "smile": 1.2, "pan": 1.2}
     if " head " in motion and ("slightly" in motion or "subtle" in motion):
         often[" head "] = 1.6
     sketch = still.startswith("Portrait") and "sketch" in still

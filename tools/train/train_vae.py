@@ -10,7 +10,8 @@ held near what it was by that weight on how far its latents move: latents must b
 then has little to learn anew.
 
 Clips as long as those that will be decoded (25 frames) are a must: from the third latent frame on the decoder's caches
-take another path, and errors run on from there. Saves the average of the weights every three minutes.
+take another path, and errors run on from there. On trained weights a lower --rate loses less of what they can do before
+it gains. Saves the average of the weights every three minutes.
 """
 
 import argparse
@@ -21,17 +22,19 @@ import time
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from muon import Muon
-from networks import fast_single_frames, make_vae
+from networks import load_vae, make_vae
 from ranks import choose_device, leave_together, part_of_time, set_up_ranks
-from scenes import render, sample_scene
+from scenes import render, sample_clip, sample_scene
+from whole_clips import decode, encode
 
 FRAMES, SIZE = 25, 128
+FACES = 0.6  # part of the crops of portraits that show the face
 TETHERED = 0.3  # part of the steps that look at the old encoder: it costs as much as the new one
 # frames, clips in a batch, side of the crop, how often
-SHAPES = [(25, 1, 64, 5), (17, 1, 80, 2), (9, 2, 80, 2), (1, 6, 112, 2)]
+SHAPES = [(25, 1, 64, 5), (25, 1, 80, 2), (9, 2, 80, 2), (1, 6, 112, 2)]
 
 
 def pixels(clips):
@@ -39,9 +42,15 @@ def pixels(clips):
 
 
 def random_crop(rng, frames, side):
+    """Of portraits more often than not the face, which is what one looks at."""
     first = rng.randrange(FRAMES - frames + 1)
-    clip = render(sample_scene(rng), FRAMES, SIZE, first, first + frames)
-    y, x = rng.randrange(SIZE - side + 1), rng.randrange(SIZE - side + 1)
+    scene = sample_clip(rng) if frames > 1 else sample_scene(rng)
+    clip = render(scene, FRAMES, SIZE, first, first + frames)
+    if scene["appearance"]["kind"] == "portrait" and rng.random() < FACES:
+        centre = rng.uniform(0.4, 0.6), rng.uniform(0.3, 0.5)
+        x, y = (min(max(round(c * SIZE - side / 2), 0), SIZE - side) for c in centre)
+    else:
+        y, x = rng.randrange(SIZE - side + 1), rng.randrange(SIZE - side + 1)
     return clip[:, y : y + side, x : x + side]
 
 
@@ -68,7 +77,7 @@ class Noise:
 def judge(vae, clips):
     """PSNR over all frames, and of frames 0, 8, 16 and 24."""
     with torch.no_grad():
-        outputs = [vae.decode(vae.encode(clip[None]).latent_dist.mode()).sample[0].clamp(-1, 1) for clip in clips]
+        outputs = [decode(vae, encode(vae, clip[None]))[0].clamp(-1, 1) for clip in clips]
     errors = (torch.stack(outputs) - clips).square().mean((0, 1, 3, 4))
     figures = [errors.mean(), *errors[[0, 8, 16, 24]]]
     return " ".join(f"{10 * math.log10(4 / e.item()):.2f}" for e in figures)
@@ -82,6 +91,7 @@ def main():
     parser.add_argument("--decoder-only", action="store_true")
     parser.add_argument("--tether", type=float, default=0.0)
     parser.add_argument("--noise", type=float, default=0.3)
+    parser.add_argument("--rate", type=float, default=1.0, help="of the optimiser, over its usual one")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
@@ -90,12 +100,8 @@ def main():
     device = choose_device(options.device)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    fast_single_frames()
     rng, shapes, unseen = random.Random(options.seed + rank), random.Random(options.seed), random.Random(999)
-    vae = make_vae().train()
-    if options.resume:
-        vae.load_state_dict({name: value.float() for name, value in load_file(options.resume).items()})
-    vae.to(device)
+    vae = (load_vae(options.resume) if options.resume else make_vae()).train().to(device)
     before = copy.deepcopy(vae).requires_grad_(False) if options.tether else None
     learnt = {
         n: p for n, p in vae.named_parameters() if not options.decoder_only or n.startswith(("decoder", "post_quant"))
@@ -103,7 +109,7 @@ def main():
     vae.requires_grad_(False)
     for parameter in learnt.values():
         parameter.requires_grad_(True)
-    optimiser = Muon(learnt.values(), 0.01, 1e-3)
+    optimiser = Muon(learnt.values(), 0.01 * options.rate, 1e-3 * options.rate)
     average = {name: parameter.detach().clone() for name, parameter in learnt.items()}
     clips = pixels([render(sample_scene(unseen), FRAMES, SIZE) for _ in range(6)]).to(device)
     noise = Noise(options.noise)
@@ -129,11 +135,11 @@ def main():
         tethered = before is not None and shapes.random() < TETHERED
         video = pixels([random_crop(rng, frames, side) for _ in range(count)]).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            latents = vae.encode(video).latent_dist.mode()
-            output = vae.decode(noise.add(rng, latents)).sample
+            latents = encode(vae, video)
+            output = decode(vae, noise.add(rng, latents)).clamp(-1, 1)
             if tethered:
                 with torch.no_grad():
-                    old = before.encode(video).latent_dist.mode()
+                    old = encode(before, video)
         loss = loss_of(output, video, latents)
         if tethered:
             loss = loss + options.tether * ((latents - old).float() / noise.spread).square().mean()
@@ -146,6 +152,7 @@ def main():
                 average[name].mul_(keep).add_(parameter, alpha=1 - keep)
         if rank == 0 and time.time() - saved > 180:
             saved = time.time()
+            print(step, end=" ")
             save()
     if rank == 0:
         save()
