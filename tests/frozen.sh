@@ -6,7 +6,7 @@
 #   --quick leaves out the longer runs and the emulated processor, --tiny the model that ships as well
 #   LAUNCHER=qemu-aarch64 runs the program under an emulator
 set -eu
-program=$1 golden=$2 mode=${3:-}
+program=$(realpath "$1") golden=$(realpath "$2") mode=${3:-}
 hashes=$golden/frozen/hashes.txt
 cd "$golden/diffusers"
 work=$(mktemp -d)

@@ -1,7 +1,10 @@
 """Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults and
 the map of --preview.
 
-python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model
+python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model [--text-before earlier.pt]
+
+With --text-before the text encoder is the mean of that file's and the transformer file's: a short training on few
+captions makes it read other sentences worse, and the mean keeps more of what it knew.
 """
 
 import argparse
@@ -9,9 +12,8 @@ import pathlib
 
 import torch
 from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline
-from safetensors.torch import load_file
 
-from networks import make_text_encoder, make_tokenizer, make_transformer, make_vae
+from networks import load_vae, make_text_encoder, make_tokenizer, make_transformer
 from preview_map import fit_preview, write_defaults
 
 DEFAULTS = {
@@ -29,14 +31,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vae", default="vae.safetensors")
     parser.add_argument("--transformer", default="transformer.pt")
+    parser.add_argument("--text-before", help="a file of an earlier training")
     parser.add_argument("--out", default="golden/model")
     options = parser.parse_args()
     saved = torch.load(options.transformer)
-    vae = make_vae([float(x) for x in saved["mean"]], [float(x) for x in saved["std"]])
-    vae.load_state_dict({name: value.float() for name, value in load_file(options.vae).items()})
+    vae = load_vae(options.vae, *([float(x) for x in saved[key]] for key in ("mean", "std")))
     transformer, text_encoder = make_transformer(), make_text_encoder()
     transformer.load_state_dict(saved["m"])
-    text_encoder.load_state_dict(saved["te"])
+    text = saved["te"]
+    if options.text_before:
+        before = torch.load(options.text_before)["te"]
+        text = {name: (before[name] + value) / 2 for name, value in text.items()}
+    text_encoder.load_state_dict(text)
     WanImageToVideoPipeline(
         tokenizer=make_tokenizer(),
         text_encoder=text_encoder.eval().bfloat16(),

@@ -36,12 +36,10 @@ def make_vae(latents_mean=None, latents_std=None):
     )
 
 
-def load_vae(path):
-    """A VAE as train_vae.py saved it. Residual blocks that the file lacks do nothing at first: their last is zero."""
-    vae = make_vae()
-    state = vae.state_dict()
-    state |= {name: torch.zeros_like(value) for name, value in state.items() if ".conv2." in name}
-    vae.load_state_dict(state | {name: value.float() for name, value in load_file(path).items()})
+def load_vae(path, latents_mean=None, latents_std=None):
+    """A VAE as train_vae.py saved it."""
+    vae = make_vae(latents_mean, latents_std)
+    vae.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     return vae
 
 
