@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 TOKENIZER = pathlib.Path(__file__).parents[2] / "golden/model/tokenizer"
 TEXT_TOKENS = 512  # the pipelines pad prompts to this
 CHANNELS = 16
-PROMPT_TOKENS = 50  # the longest caption has 49
+PROMPT_TOKENS = 72  # one caption in a hundred, worded otherwise, is longer and cut off in training
 
 
 def make_vae(latents_mean=None, latents_std=None):

@@ -142,7 +142,7 @@ def sample_portrait(r):
         light=0.0,
         blink=None,
     )
-    kinds = [] if r.random() < 0.06 else r.sample(list(MOTIONS), r.choice([1, 1, 2, 2]))
+    kinds = [] if r.random() < 0.06 else r.sample(list(MOTIONS), r.choice([1, 1, 2, 2, 3]))
     moves = [MOTIONS[kind](r, a, yaw0, pr, po) for kind in kinds] or [({}, "holds still")]
     m = still | {name: value for change, _ in moves for name, value in change.items()}
     gz = {"left": "looking left", "right": "looking right", "camera": "looking at the camera"}[a["gaze"]]

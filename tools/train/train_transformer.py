@@ -10,6 +10,7 @@ portrait, where the face is, weighs more than the rest: four times in stills, tw
 three times as much, being small. Wide latent channels weigh more: once normalised, an error in the widest (standard
 deviation 7.2) is felt by the pixels over fifty times as much as in the narrowest (0.96).
 
+The transformer is asked in other words as well (wordings.py), so that it need not be spoken to as the captions do.
 Beside the flow, the text encoder learns to say which attributes a caption names (attributes.py); with --text-first it
 learns that alone for some seconds, from captions without pictures. Until --whole-from a clip is its first latent frame
 and three of the others, each at its own place in time, which costs half; then it is whole. The rate falls from the
@@ -41,6 +42,7 @@ from networks import (
 )
 from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import sample_scene
+from wordings import reword_move, reword_still
 
 SHIFT = 2.0
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
@@ -66,9 +68,16 @@ def weigh_face(caption, rows, columns):
     return weights
 
 
+def put_in_words(rng, what, still, motion):
+    """The caption of the still, the motion or both of them, and another wording of it."""
+    stills, motions = (still, reword_still(rng, still)), (motion, reword_move(rng, still, motion))
+    both = tuple(f"{still.removesuffix('.')}. {motion}" for still, motion in zip(stills, motions))
+    return {"still": stills, "motion": motions, "both": both}[what]
+
+
 def draw_stills(rng, data, count):
-    """Latents, the same as far as they are known, masks, weights [B, 1, 1, h, w], texts, kinds, and the places in time
-    of the latent frames."""
+    """Latents, the same as far as they are known, masks, weights [B, 1, 1, h, w], texts (put_in_words), kinds, and the
+    places in time of the latent frames."""
     masks, latents, knowns, texts, kinds = torch.ones(count, 1, *data["stills"].shape[2:]), [], [], [], []
     weights = torch.ones(count, 1, 1, *masks.shape[3:])
     for mask, weight in zip(masks, weights):
@@ -76,23 +85,26 @@ def draw_stills(rng, data, count):
         pick = rng.randrange(len(data[f"{kind}s"]))
         latents.append(data[f"{kind}s"][pick])
         knowns.append(data["knowns" if kind == "mend" else "stills"][pick])
-        texts.append(data[f"{kind}_captions"][pick][0])
+        still, motion = data[f"{kind}_captions"][pick][:2]
+        texts.append(put_in_words(rng, "still", still, motion))
         kinds.append(kind)
         if kind == "mend":
             mask[:] = data["made"][pick].repeat_interleave(2, 0).repeat_interleave(2, 1)
             weight[:] = MEND
         else:
-            weight[:] = weigh_face(texts[-1], *weight.shape[2:])
+            weight[:] = weigh_face(still, *weight.shape[2:])
     return torch.stack(latents), torch.stack(knowns), masks, weights, texts, kinds, [0]
 
 
 def how_often(still, motion):
-    """Turns, the wider the more, push-ins, what is rare, and sketches, whose lines are hard, are drawn more often."""
-    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 2.2, "smile": 1.2, "pan": 1.2}
+    """Turns, the wider the more, push-ins, what is rare, and sketches and glasses that move, whose lines are hard, are
+    drawn more often."""
+    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 1.8, "smile": 1.2, "pan": 1.2}
     if " head " in motion and ("slightly" in motion or "subtle" in motion):
         often[" head "] = 1.6
     sketch = still.startswith("Portrait") and "sketch" in still
-    return max((often[word] for word in often if word in motion), default=1.0) * (1.4 if sketch else 1)
+    glasses = "glasses" in still and any(word in motion for word in (" head ", "push-in"))
+    return max((often[word] for word in often if word in motion), default=1.0) * (1.4 if sketch or glasses else 1)
 
 
 def draw_clips(rng, data, count, part_frames=None):
@@ -113,7 +125,7 @@ def draw_clips(rng, data, count, part_frames=None):
             mask[:, -1] = 0
         weight[:] = weigh_face(still, *weight.shape[2:]).sqrt()
         whole = kind == "t2v" or (kind == "i2v" and rng.random() < 0.25)
-        texts.append(f"{still}. {motion}" if whole else motion)
+        texts.append(put_in_words(rng, "both" if whole else "motion", still, motion))
         kinds.append(kind)
     return latents, latents, masks, weights, texts, kinds, frames
 
@@ -185,11 +197,12 @@ class Trainer:
         return mean, variance.sqrt()
 
     def learn(self, rng, latents, knowns, masks, weights, texts, kinds, frames):
-        texts = ["" if rng.random() < 0.1 else text for text in texts]
+        texts = [("", "") if rng.random() < 0.1 else text for text in texts]
+        captions, wordings = zip(*texts)
         latents, knowns, masks, weights = (x.to(self.device) for x in (latents, knowns, masks, weights))
         with torch.autocast(self.device.type, torch.bfloat16):
-            text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, texts)
-            read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, texts)
+            text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, list(wordings))
+            read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, captions)
             sigma = draw_sigmas(len(latents)).to(self.device)
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
@@ -210,11 +223,13 @@ class Trainer:
         optimiser, begun = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0), time.time()
         while (part := (time.time() - begun) / seconds) < 1:
             scenes = [sample_scene(rng) for _ in range(48)]
-            texts = [rng.choice([s["still"], s["move"], f"{s['still']}. {s['move']}"]) for s in scenes]
+            whats = rng.choices(["still", "motion", "both"], k=len(scenes))
+            texts = [put_in_words(rng, what, s["still"], s["move"]) for what, s in zip(whats, scenes)]
+            captions, wordings = zip(*texts)
             optimiser.param_groups[0]["lr"] = 1e-3 * min(1, 2 * (1 - part) + 0.05)
             with torch.autocast(self.device.type, torch.bfloat16):
-                text, bias = embed(self.tokenizer, self.text_encoder, texts)
-            loss = self.reader(text, bias[:, 0, 0] == 0, texts)
+                text, bias = embed(self.tokenizer, self.text_encoder, list(wordings))
+            loss = self.reader(text, bias[:, 0, 0] == 0, captions)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimiser.step()
