@@ -24,6 +24,7 @@ from judging import FRAMES, SIZE, UNSEEN, nearest_value, open_program, psnr
 from lake import sample_lake
 from portrait import HAIR, SKIN, TOP, sample_portrait
 from scenes import render, sample_scene
+from wordings import people_of
 
 VAE_SCENES = 4  # times as many as of each kind of motion: they are quick, and differ widely
 HAPPENED = 0.35  # part of the true motion
@@ -41,7 +42,7 @@ MOTIONS = {
     "pan": (sample_lake, ["pan"], "pan"),
 }
 
-# the same motion asked in other words, none of wordings.py's either, and for {how} the weak and the strong word
+# the same motion asked in sentences that wordings.py has none of, and for {how} the weak and the strong word
 OTHER_WORDS = {
     "turn": ("{Her} face {how} turns {where}", "slightly", "slowly"),
     "smile": ("There is {how} on {her} face", "a subtle smile", "a smile"),
@@ -78,7 +79,7 @@ def sample_motion(rng, sample, keys, word):
 
 def in_other_words(kind, scene):
     sentence, weak, strong = OTHER_WORDS[kind]
-    her = "his" if scene["appearance"].get("who") == "young man" else "her"
+    her = people_of(random, scene["still"])["po"]
     where = re.search("toward the camera|to the left|to the right", scene["move"])
     how = weak if any(word in scene["move"] for word in WEAK) else strong
     body = "moon" if "moon" in scene["move"] else "sun"

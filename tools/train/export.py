@@ -1,10 +1,7 @@
 """Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults and
 the map of --preview.
 
-python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model [--text-before earlier.pt]
-
-With --text-before the text encoder is the mean of that file's and the transformer file's: a short training on few
-captions makes it read other sentences worse, and the mean keeps more of what it knew.
+python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model
 """
 
 import argparse
@@ -31,18 +28,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vae", default="vae.safetensors")
     parser.add_argument("--transformer", default="transformer.pt")
-    parser.add_argument("--text-before", help="a file of an earlier training")
     parser.add_argument("--out", default="golden/model")
     options = parser.parse_args()
     saved = torch.load(options.transformer)
     vae = load_vae(options.vae, *([float(x) for x in saved[key]] for key in ("mean", "std")))
     transformer, text_encoder = make_transformer(), make_text_encoder()
     transformer.load_state_dict(saved["m"])
-    text = saved["te"]
-    if options.text_before:
-        before = torch.load(options.text_before)["te"]
-        text = {name: (before[name] + value) / 2 for name, value in text.items()}
-    text_encoder.load_state_dict(text)
+    text_encoder.load_state_dict(saved["te"])
     WanImageToVideoPipeline(
         tokenizer=make_tokenizer(),
         text_encoder=text_encoder.eval().bfloat16(),

@@ -85,7 +85,7 @@ def draw_stills(rng, data, count):
         pick = rng.randrange(len(data[f"{kind}s"]))
         latents.append(data[f"{kind}s"][pick])
         knowns.append(data["knowns" if kind == "mend" else "stills"][pick])
-        still, motion = data[f"{kind}_captions"][pick][:2]
+        still, motion = data[f"{kind}_captions"][pick]
         texts.append(put_in_words(rng, "still", still, motion))
         kinds.append(kind)
         if kind == "mend":
@@ -117,7 +117,7 @@ def draw_clips(rng, data, count, part_frames=None):
     masks, texts, kinds = torch.ones(count, 1, *latents.shape[2:]), [], []
     weights = torch.ones(count, 1, 1, *masks.shape[3:])
     for mask, weight, pick in zip(masks, weights, picks):
-        still, motion = data["clip_captions"][pick][:2]
+        still, motion = data["clip_captions"][pick]
         kind = rng.choices(["i2v", "flf", "t2v"], [82, 6, 12])[0]
         if kind != "t2v":
             mask[:, 0] = 0

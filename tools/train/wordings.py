@@ -17,32 +17,29 @@ MOVES = [
     (r"\w+ (slowly|slightly)? ?turns \w+ head toward the camera", [
         "{pr} {0} turns {po} head toward the camera", "{pr} turns {po} head {0} toward the camera",
         "{who} {0} turns {po} head toward the camera", "{pr} {0} turns to the camera",
-        "{pr} {0} turns to face the camera",
-        "{0} turns {po} head to the camera", "{0} turning {po} head toward the camera", "{pr} turns {0} toward us",
-        "{po} head turns {0} toward the camera", "{0}, {pr} turns {po} head toward the camera",
-        "{pr} {0} looks at the camera", "{pr} looks {0} toward the camera", "{pr} {0} turns to us"]),
+        "{pr} {0} turns to face the camera", "{0} turns {po} head to the camera",
+        "{0} turning {po} head toward the camera", "{pr} turns {0} toward us", "{po} head turns {0} toward the camera",
+        "{0}, {pr} turns {po} head toward the camera", "{pr} {0} looks at the camera",
+        "{pr} looks {0} toward the camera", "{pr} {0} turns to us"]),
     (r"\w+ (slowly|slightly)? ?turns \w+ head to the (left|right)", [
         "{pr} {0} turns {po} head to the {1}", "{pr} turns {po} head {0} to the {1}", "{pr} {0} turns {po} head {1}",
         "{who} {0} turns {po} head to the {1}", "{pr} {0} turns to the {1}", "{pr} turns {0} to the {1}",
         "{0} turns {po} head to the {1}", "{0} turning {po} head to the {1}", "{po} head turns {0} to the {1}",
         "{0}, {pr} turns {po} head to the {1}", "{pr} {0} turns to look {1}", "{pr} {0} looks to the {1}",
-        "{pr} looks {1}", "{who} looks to the {1}", "{pr} {0} turns away to the {1}"]),
+        "{pr} {0} looks {1}", "{who} {0} looks to the {1}", "{pr} {0} turns away to the {1}"]),
     (r"subtle head turn toward the camera", [
         "subtle head turn toward the camera", "a subtle head turn toward the camera",
-        "subtle turn of the head to the camera",
-        "{pr} subtly turns {po} head toward the camera", "{pr} turns {po} head a little toward the camera"]),
+        "subtle turn of the head to the camera", "{pr} subtly turns {po} head toward the camera",
+        "{pr} turns {po} head a little toward the camera"]),
     (r"\w+ smile fades", ["{po} smile fades", "the smile fades", "{pr} stops smiling", "{po} smile slowly fades"]),
     (r"\w+ gives a subtle smile", [
         "{pr} gives a subtle smile", "{pr} smiles slightly", "{pr} smiles gently", "a subtle smile",
-        "{pr} smiles a little",
-        "{who} gives a subtle smile", "gives a gentle smile", "gives a slight smile", "{pr} smiles softly",
-        "a hint of a smile", "a slight smile", "a gentle smile", "{pr} smiles subtly"]),
+        "{pr} smiles a little", "{who} gives a subtle smile", "gives a gentle smile", "gives a slight smile",
+        "{pr} smiles softly", "a hint of a smile", "a slight smile", "a gentle smile", "{pr} smiles subtly"]),
     (r"\w+ (?:starts to smile|smiles)", [
-        "{pr} smiles", "{pr} starts to smile", "{pr} starts smiling", "{pr} begins to smile", "{who} smiles",
-        "smiles",
-        "{pr} smiles at the camera", "{pr} gives a smile", "{pr} breaks into a smile", "smiling",
-        "{pr} is smiling", "{pr} smiles warmly", "{pr} begins smiling", "{pr} smiles at us", "with a smile",
-        "{who} starts to smile"]),
+        "{pr} smiles", "{pr} starts to smile", "{pr} starts smiling", "{pr} begins to smile", "{who} smiles", "smiles",
+        "{pr} smiles at the camera", "{pr} gives a smile", "{pr} breaks into a smile", "smiling", "{pr} is smiling",
+        "{pr} smiles warmly", "{pr} begins smiling", "{pr} smiles at us", "with a smile", "{who} starts to smile"]),
     (r"gentle breeze moves hair", [
         "gentle breeze moves hair", "a gentle breeze moves {po} hair", "{po} hair moves gently in the breeze",
         "gentle wind moves {po} hair", "wind gently moves {po} hair", "hair moves in a gentle breeze",
@@ -51,48 +48,43 @@ MOVES = [
         "soft breeze", "{po} hair flows gently", "{po} hair sways in the breeze"]),
     (r"strong wind moves hair", [
         "strong wind moves hair", "a strong wind moves {po} hair", "strong wind in {po} hair",
-        "strong wind blows {po} hair",
-        "{po} hair moves in strong wind", "the wind blows {po} hair about", "{po} hair is blowing in the wind",
-        "{po} hair blows in strong wind", "a storm moves {po} hair"]),
+        "strong wind blows {po} hair", "{po} hair moves in strong wind", "the wind blows {po} hair about",
+        "{po} hair is blowing in the wind", "{po} hair blows in strong wind", "a storm moves {po} hair"]),
     (r"slow push-in camera", [
         "slow push-in camera", "slow push-in", "a slow push-in", "the camera slowly pushes in",
-        "camera pushes in slowly",
-        "slow zoom in", "the camera slowly zooms in", "camera zooms in slowly", "camera slowly moves in",
-        "the camera moves slowly closer", "gentle push-in", "slowly zooming in", "slow camera push-in",
-        "the camera moves closer", "camera moves closer to {face}", "slowly moving closer",
+        "camera pushes in slowly", "slow zoom in", "the camera slowly zooms in", "camera zooms in slowly",
+        "camera slowly moves in", "the camera moves slowly closer", "gentle push-in", "slowly zooming in",
+        "slow camera push-in", "the camera moves closer", "camera moves closer to {face}", "slowly moving closer",
         "camera slowly approaches", "dolly in slowly", "camera zooms in", "zoom in", "slow zoom to {face}"]),
     (r"fast push-in camera", [
         "fast push-in camera", "fast push-in", "a fast push-in", "the camera pushes in fast", "fast zoom in",
-        "the camera quickly zooms in", "camera zooms in fast", "quick push-in", "camera moves in fast",
-        "zoom in fast", "camera quickly moves closer to {face}"]),
+        "the camera quickly zooms in", "camera zooms in fast", "quick push-in", "camera moves in fast", "zoom in fast",
+        "camera quickly moves closer to {face}"]),
     (r"slow pull-out camera", [
         "slow pull-out camera", "slow pull-out", "a slow pull-out", "the camera slowly pulls out",
-        "camera pulls out slowly",
-        "slow zoom out", "the camera slowly zooms out", "camera zooms out slowly", "camera slowly moves away",
-        "the camera slowly pulls back", "slowly zooming out", "slow pull-back", "zoom out", "camera zooms out",
-        "the camera moves back slowly", "dolly out slowly"]),
+        "camera pulls out slowly", "slow zoom out", "the camera slowly zooms out", "camera zooms out slowly",
+        "camera slowly moves away", "the camera slowly pulls back", "slowly zooming out", "slow pull-back", "zoom out",
+        "camera zooms out", "the camera moves back slowly", "dolly out slowly"]),
     (r"slow pan to the (left|right)", [
         "slow pan to the {0}", "slow pan {0}", "the camera slowly pans to the {0}", "camera pans {0} slowly",
         "the camera pans to the {0}", "pan {0}", "slow camera pan to the {0}", "pan slowly to the {0}",
         "camera moves to the {0}"]),
     (r"gentle lighting shift", [
         "gentle lighting shift", "a gentle lighting shift", "gentle light shift", "the light shifts gently",
-        "the lighting shifts gently", "subtle lighting shift", "the light slowly gets warmer",
-        "lighting slowly shifts",
-        "soft shift in the light", "the light changes slowly", "the light becomes warmer",
-        "the light gets warmer", "warm light slowly brightens"]),
+        "the lighting shifts gently", "subtle lighting shift", "the light slowly gets warmer", "lighting slowly shifts",
+        "soft shift in the light", "the light changes slowly", "the light becomes warmer", "the light gets warmer",
+        "warm light slowly brightens"]),
     (r"strong lighting shift", [
         "strong lighting shift", "a strong lighting shift", "strong light shift", "the light shifts strongly",
         "the light gets much warmer", "the light changes strongly", "dramatic lighting change"]),
     (r"\w+ blinks", [
-        "{pr} blinks", "{who} blinks", "{pr} blinks once", "a blink", "{po} eyes blink", "blinking",
-        "{pr} is blinking", "{pr} closes {po} eyes for a moment", "{pr} blinks slowly"]),
+        "{pr} blinks", "{who} blinks", "{pr} blinks once", "a blink", "{po} eyes blink", "blinking", "{pr} is blinking",
+        "{pr} closes {po} eyes for a moment", "{pr} blinks slowly"]),
     (r"holds still", [
         "holds still", "{pr} holds still", "{pr} stays still", "{who} stays still", "no motion", "nothing moves",
         "nothing happens", "stays still", "no movement", "{pr} does not move"]),
     (r"the (sun|moon) rises slowly", [
-        "the {0} rises slowly", "the {0} slowly rises", "{0} rises", "the {0} is rising",
-        "the {0} rises over the lake",
+        "the {0} rises slowly", "the {0} slowly rises", "{0} rises", "the {0} is rising", "the {0} rises over the lake",
         "the {0} slowly comes up", "slowly rising {0}", "{0} rising", "the {0} climbs slowly", "the {0} goes up",
         "time-lapse of the rising {0}"]),
     (r"gentle ripples move across the water", [
@@ -100,13 +92,12 @@ MOVES = [
         "ripples on the lake", "ripples move over the lake", "soft ripples cross the water", "small waves",
         "waves on the lake", "the water moves gently", "ripples on the water"]),
     (r"clouds drift", [
-        "clouds drift", "the clouds drift", "clouds drift slowly", "clouds move slowly",
-        "clouds drift across the sky",
+        "clouds drift", "the clouds drift", "clouds drift slowly", "clouds move slowly", "clouds drift across the sky",
         "drifting clouds", "clouds moving", "moving clouds", "the clouds pass by", "the clouds move"]),
     (r"the boat drifts to the (left|right)", [
         "the boat drifts to the {0}", "the boat drifts {0}", "the boat slowly drifts to the {0}",
-        "boat moves to the {0}",
-        "the small boat moves {0}", "the boat sails to the {0}", "the boat sails {0}", "the boat moves {0}"]),
+        "boat moves to the {0}", "the small boat moves {0}", "the boat sails to the {0}", "the boat sails {0}",
+        "the boat moves {0}"]),
     (r"calm water", ["calm water", "the water is calm", "calm lake", "the lake is still", "still water"]),
 ]
 
@@ -143,7 +134,8 @@ def capitalised(text):
 
 
 def say(rng, part, table, people):
-    """One part in one of its ways; as it is where the table does not know it."""
+    """One part in one of its ways, without the blanks and the comma that a missing {0} leaves; as it is where the table
+    does not know it."""
     for pattern, ways in table:
         if found := re.fullmatch(pattern, part):
             way = ways[0] if rng.random() < 0.25 else rng.choice(ways)
@@ -156,7 +148,7 @@ def people_of(rng, still):
     woman = "man" not in re.findall(r"\w+", still)
     pronoun = ("she" if woman else "he") if rng.random() < 0.3 else ("She" if woman else "He")
     adult = "woman" if woman else "man"
-    who = rng.choice([f"the {adult}", f"The {adult}", f"the young {adult}"])
+    who = rng.choice([f"the {adult}", f"the young {adult}"])
     face = rng.choice([f"{'her' if woman else 'his'} face", "the face"]) if still.startswith("Portrait") else "the lake"
     return dict(pr=pronoun, po="her" if woman else "his", adult=adult, who=who, face=face)
 
