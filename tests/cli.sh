@@ -258,6 +258,7 @@ loaded=$(hash_of)
 run 0 t2i $small -p 'a fox' -o computed.png --json
 [ "$(hash_of)" = "$loaded" ] || fail "loaded tensors gave other frames"
 refuse 'exclude each other' t2i $small -p x -o x.png --resume --dump d.safetensors
+refuse 'not a regular file' t2i $small -p x -o x.png --load /dev/zero
 
 # ---- broken models ----
 cp -r model cut

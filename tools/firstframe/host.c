@@ -197,23 +197,41 @@ static ff_status cannot_read(const char *path, ff_error *error)
                    strerror(errno));
 }
 
-ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size_t *size, ff_error *error)
+// A pipe without a writer would block the opening, and a device may never end.
+static ff_status open_regular(const char *path, FILE **out, size_t *size, ff_error *error)
 {
-    FILE *file = fopen(path, "rb");
     struct stat facts;
-    uint8_t *read = NULL;
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     ff_status status = FF_OK;
-    if (!file)
+    *out = NULL;
+    if (descriptor < 0)
         return cannot_read(path, error);
-    if (fstat(fileno(file), &facts) != 0)
+    if (fstat(descriptor, &facts) != 0)
         status = cannot_read(path, error);
     else if (!S_ISREG(facts.st_mode))
         status = ff_fail(error, FF_ERROR_INPUT, "%s: not a regular file", path);
-    else if ((uint64_t)facts.st_size > most)
+    else if (!(*out = fdopen(descriptor, "rb")))
+        status = cannot_read(path, error);
+    if (status != FF_OK) {
+        close(descriptor);
+        return status;
+    }
+    *size = (size_t)facts.st_size;
+    return FF_OK;
+}
+
+ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size_t *size, ff_error *error)
+{
+    FILE *file;
+    uint8_t *read = NULL;
+    ff_status status = open_regular(path, &file, size, error);
+    if (status != FF_OK)
+        return status;
+    if (*size > most)
         status = ff_fail(error, FF_ERROR_INPUT, "%s: larger than the %zu bytes expected", path, most);
-    else if (!(read = malloc((size_t)facts.st_size + 1)))
-        status = ff_fail(error, FF_ERROR_MEMORY, "%s: no memory for its %zu bytes", path, (size_t)facts.st_size);
-    else if (fread(read, 1, (size_t)facts.st_size, file) != (size_t)facts.st_size)
+    else if (!(read = malloc(*size + 1)))
+        status = ff_fail(error, FF_ERROR_MEMORY, "%s: no memory for its %zu bytes", path, *size);
+    else if (fread(read, 1, *size, file) != *size)
         status = ff_fail(error, FF_ERROR_IO, "%s: cannot be read to its end", path);
     fclose(file);
     if (status != FF_OK) {
@@ -221,19 +239,18 @@ ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size
         return status;
     }
     *bytes = read;
-    *size = (size_t)facts.st_size;
     return FF_OK;
 }
 
 ff_status ff_host_hash_file(const char *path, uint8_t out[32], ff_error *error)
 {
     uint8_t part[16384];
-    size_t got;
+    size_t got, size;
     ff_sha256 hash;
-    ff_status status = FF_OK;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return cannot_read(path, error);
+    FILE *file;
+    ff_status status = open_regular(path, &file, &size, error);
+    if (status != FF_OK)
+        return status;
     ff_sha256_start(&hash);
     while ((got = fread(part, 1, sizeof part, file)) > 0)
         ff_sha256_add(&hash, part, got);

@@ -40,7 +40,8 @@ typedef struct ff_piece {
     size_t size;
 } ff_piece;
 ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error);
-// *bytes is the caller's, to be freed. A file of more than `most` bytes is FF_ERROR_INPUT.
+// *bytes is the caller's, to be freed. A file of more than `most` bytes is FF_ERROR_INPUT, and so is, here and below,
+// what is no regular file.
 ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size_t *size, ff_error *error);
 ff_status ff_host_hash_file(const char *path, uint8_t out[32], ff_error *error);
 

@@ -9,6 +9,7 @@
 #include "codec_png.h"
 #include "codec_webp.h"
 
+#define MOST_BYTES ((size_t)1 << 30)   // a device may never end
 #define WHITE 255
 #define BLACK 0
 
@@ -24,6 +25,10 @@ ff_status ff_picture_load(const char *path, uint8_t **bytes, size_t *size, ff_er
     if (!file)
         return ff_fail(error, FF_ERROR_INPUT, "%s: cannot be read: %s", path, strerror(errno));
     do {
+        if (held > MOST_BYTES) {
+            status = ff_fail(error, FF_ERROR_INPUT, "%s: larger than 1 GiB; no picture is", path);
+            goto done;
+        }
         if (!buffer || held == capacity) {
             uint8_t *larger = capacity <= SIZE_MAX / 2 ? realloc(buffer, 2 * capacity) : NULL;
             if (!larger) {
