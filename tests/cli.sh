@@ -284,6 +284,16 @@ if [ -c /dev/full ]; then
 fi
 
 # ---- interruption ----
+mkfifo silent
+"$program" i2v -i silent -p turn $small -o x.webp >out 2>err &
+id=$!
+sleep 0.3
+kill -s TERM $id
+sleep 0.3
+kill -s KILL $id 2>/dev/null  # changes nothing where TERM was enough
+wait $id
+status=$?
+[ $status -eq 143 ] || fail "status $status after TERM while nothing comes from a pipe"
 long="i2v -i still.png -p turn --size 64x64 --frames 25 --steps 100 -m model"
 run 0 $long -o whole.webp --json
 whole=$(hash_of)

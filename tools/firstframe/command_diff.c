@@ -297,6 +297,7 @@ ff_status ff_command_diff(const ff_options *options, ff_report *report, ff_error
         status = ff_tensors_open(options->operand, NULL, &a, error);
     if (!status)
         status = ff_tensors_open(options->second_operand, map, &b, error);
+    ff_host_catch_signals();
     if (!status) {
         note_unused_rules(options, map, b, report);
         status = compare(options, a, b, report, error);

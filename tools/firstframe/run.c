@@ -301,6 +301,7 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
     ff_status status = prepare(&one, error);
     if (status == FF_OK && job->options->preview)
         status = ff_preview_open(job->model, &job->plan, job->options->preview, request.threads, &one.preview, error);
+    ff_host_catch_signals();
     if (status == FF_OK)
         status = open_output(&one, error);
     if (status == FF_OK) {
