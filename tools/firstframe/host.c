@@ -53,12 +53,14 @@ void ff_host_start(void)
 void ff_host_catch_signals(void)
 {
     static bool caught;
-    struct sigaction catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    struct sigaction former, catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
     if (caught)
         return;
     caught = true;
     sigaction(SIGINT, &catch, NULL);
     sigaction(SIGTERM, &catch, NULL);
+    if (sigaction(SIGHUP, NULL, &former) == 0 && former.sa_handler != SIG_IGN)  // nohup has it ignored
+        sigaction(SIGHUP, &catch, NULL);
 }
 
 bool ff_host_interrupted(void)
