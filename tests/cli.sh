@@ -122,6 +122,11 @@ refuse 'is not this run' t2i $small -p 'a cat' -n 3 -o stills --resume
 run 0 t2i $small -p 'a fox' -n 2 -s 5 -o pair.png
 exists pair-seed-0005.png pair-seed-0006.png pair-contact.png
 absent pair.png
+run 0 t2i $small -p 'a fox' -n 2 -o '50%d'
+exists 50%d/seed-0000.png 50%d/contact.png
+absent 500
+run 0 t2i $small -p 'a fox' -n 2 -o '50%d/f%d.webp'
+exists 50%d/f%d-seed-0001.webp 50%d/f%d-contact.png
 run 0 t2i $small -p 'a fox' -s -1 -o random.png
 says 'drawn at random'
 run 0 again random.png -m model

@@ -35,10 +35,17 @@ static bool ends_in(const char *path, const char *ending)
            && strcasecmp(path + length - ending_length, ending) == 0;
 }
 
+// The first % of the file's own name; those of folders mean nothing.
+static const char *find_percent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strchr(slash ? slash : path, '%');
+}
+
 // A pattern's parts: what precedes %0Nd, N (0 for %d), and what follows. False unless it is just one of these.
 static bool split_pattern(const char *pattern, size_t *before, int *digits, const char **after)
 {
-    const char *percent = strchr(pattern, '%'), *next = percent + 1;
+    const char *percent = find_percent(pattern), *next = percent + 1;
     *before = (size_t)(percent - pattern);
     *digits = 0;
     if (next[0] == '0' && next[1] >= '1' && next[1] <= '9') {
@@ -60,7 +67,7 @@ ff_status ff_output_recognise(const char *path, ff_output_kind *out, ff_error *e
     } else if (ends_in(path, ".webp")) {
         *out = FF_OUTPUT_WEBP;
     } else if (ends_in(path, ".png")) {
-        *out = strchr(path, '%') ? FF_OUTPUT_NUMBERED : FF_OUTPUT_PNG;
+        *out = find_percent(path) ? FF_OUTPUT_NUMBERED : FF_OUTPUT_PNG;
         if (*out == FF_OUTPUT_NUMBERED && !split_pattern(path, &before, &digits, &after))
             return ff_fail(error, FF_ERROR_INPUT,
                            "%s: numbered files need exactly one %%d or %%0Nd in their name, as in f-%%03d.png", path);
@@ -160,14 +167,11 @@ static ff_status start_file(ff_output *output, ff_error *error)
     }
 }
 
-ff_status ff_output_open(const char *path, const ff_output_settings *settings, ff_output **out, ff_error *error)
+static ff_status open_kind(ff_output_kind kind, const char *path, const ff_output_settings *settings, ff_output **out,
+                           ff_error *error)
 {
-    ff_output_kind kind;
-
+    ff_status status = FF_OK;
     *out = NULL;
-    ff_status status = ff_output_recognise(path, &kind, error);
-    if (status != FF_OK)
-        return status;
     if (settings->frames == 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s: no frames to write", path);
     if (kind == FF_OUTPUT_PNG && settings->frames > 1)
@@ -194,6 +198,14 @@ ff_status ff_output_open(const char *path, const ff_output_settings *settings, f
     }
     *out = output;
     return FF_OK;
+}
+
+ff_status ff_output_open(const char *path, const ff_output_settings *settings, ff_output **out, ff_error *error)
+{
+    ff_output_kind kind;
+    *out = NULL;
+    ff_status status = ff_output_recognise(path, &kind, error);
+    return status == FF_OK ? open_kind(kind, path, settings, out, error) : status;
 }
 
 static ff_status add_png(ff_output *output, const ff_image *frame, ff_error *error)
@@ -320,13 +332,11 @@ ff_status ff_output_still(const char *path, const ff_image *image, const char *m
 {
     ff_output_settings settings = {.width = image->width, .height = image->height, .frames = 1, .lossless = true};
     ff_output *output;
-    ff_output_kind kind;
 
-    ff_status status = ff_output_recognise(path, &kind, error);
-    if (status == FF_OK && kind != FF_OUTPUT_PNG && kind != FF_OUTPUT_WEBP)
-        status = ff_fail(error, FF_ERROR_INPUT, "%s: one picture must end in .png or .webp", path);
-    if (status == FF_OK)
-        status = ff_output_open(path, &settings, &output, error);
+    if (!ends_in(path, ".png") && !ends_in(path, ".webp"))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: one picture must end in .png or .webp", path);
+    ff_output_kind kind = ends_in(path, ".png") ? FF_OUTPUT_PNG : FF_OUTPUT_WEBP;
+    ff_status status = open_kind(kind, path, &settings, &output, error);
     if (status != FF_OK)
         return status;
     status = ff_output_add(output, image, error);

@@ -1,7 +1,7 @@
 // Writing frames. The ending of the name says what is written:
 //     clip.webp       animated WebP, looping for ever (a still WebP if only one frame comes)
 //     still.png       one frame
-//     f-%03d.png      a numbered PNG for every frame, from 0
+//     f-%03d.png      a numbered PNG for every frame, from 0; a % in a folder's name means nothing
 //     clip.y4m or -   YUV4MPEG2, 4:4:4, BT.601 limited range; `-` is stdout
 // Frames are encoded as they come and nothing in memory grows with the clip. Everything is written to temporary files
 // beside the output, created when it is opened, and renamed at the end; until then what was there stays as it was.
@@ -41,7 +41,7 @@ ff_status ff_output_finish(ff_output *output, const char *metadata, ff_error *er
 // Removes the temporary files. NULL allowed.
 void ff_output_abandon(ff_output *output);
 
-// One picture: open, add, finish. path ends in .png or .webp.
+// One picture: open, add, finish. path ends in .png or .webp, and a % in it is no pattern.
 ff_status ff_output_still(const char *path, const ff_image *image, const char *metadata, ff_error *error);
 
 #endif
