@@ -157,6 +157,7 @@ says 'note: size rounded down to 32x32'
 says 'note: 10 frames rounded to 9'
 run 0 t2v $small -p turn --seconds 0.5 --fps 8 -o half.webp
 says 'half.webp: 5 frames, 0.625 s at 8 fps'
+run 0 t2v $small -p turn --frames 5 --fps 0.1 -o slow.webp
 run 0 i2v -i still.png --last pair-seed-0005.png -p turn --frames 5 $small -o last.webp
 refuse 'no such file\|No such file' i2v -i nothing.png -p x $small -o x.webp
 : >empty.png

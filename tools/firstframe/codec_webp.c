@@ -163,7 +163,7 @@ ff_status ff_webp_start(ff_webp_writer *writer, FILE *file, const char *name, co
         || settings->height > WEBP_MAX_DIMENSION)
         return ff_fail(error, FF_ERROR_INPUT, "%s: a WebP has 1 to %d pixels a side, not %zu x %zu", name,
                        WEBP_MAX_DIMENSION, settings->width, settings->height);
-    if (settings->frames > 1 && !(settings->fps > 0.1 && settings->fps <= 1000.0))
+    if (settings->frames > 1 && !(settings->fps >= 0.1 && settings->fps <= 1000.0))
         return ff_fail(error, FF_ERROR_INPUT, "%s: an animated WebP has 0.1 to 1000 frames a second, not %g", name,
                        settings->fps);
     if (!settings->lossless && !(settings->quality >= 0.0 && settings->quality <= 100.0))
