@@ -138,7 +138,8 @@ typedef struct ff_plan {
     double fps;                    // the model's
     bool size_rounded, frames_rounded;
     size_t prompt_tokens;          // that the model reads of the cleaned prompt, with </s>
-    bool prompt_cut;               // there were more
+    size_t negative_tokens;        // the same of the negative prompt; 0 where guidance does not ask for it
+    bool prompt_cut, negative_cut; // there were more
     double cropped;                // part of the still's area that the fit leaves out, 0 to 1
     size_t crop_x, crop_y, crop_width, crop_height;  // inpaint: the crop in the picture
     double gflop_text, gflop_encode, gflop_denoise, gflop_decode;  // multiply-adds count two

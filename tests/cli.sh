@@ -132,6 +132,8 @@ says 'drawn at random'
 run 0 again random.png -m model
 run 0 t2i $small -p "$(printf '%0100000d' 0)" -o long.png
 says 'the model reads its first 512 tokens'
+run 0 t2i $small -p 'a fox' --negative "$(printf '%0100000d' 0)" -o long.png
+says 'the negative prompt is too long; the model reads its first 512 tokens'
 
 # ---- clips ----
 clip="i2v -i still.png -p turn --size 32x32 --frames 9 --steps 3 -m model"

@@ -268,7 +268,6 @@ typedef struct estimation {
     const ff_model *model;
     const ff_request *request;
     const ff_kernels *kernels;
-    size_t negative_tokens;
     ff_plan *plan;
 } estimation;
 
@@ -285,7 +284,7 @@ static void estimate_memory(const estimation *e)
     size_t always = SUM(SAMPLER_TENSORS * ff_plan_elements(plan) * sizeof(float), pictures);
     memory_peak peak = {0};
 
-    size_t prompt = larger(plan->prompt_tokens, e->negative_tokens);
+    size_t prompt = larger(plan->prompt_tokens, plan->negative_tokens);
     size_t embedding = FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float);
     size_t text = ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS);
     size_t texts = plan->guidance_scale > 1 ? SUM(text, text) : text;
@@ -322,7 +321,7 @@ static void estimate_work(const estimation *e)
     size_t height = plan->model_height, width = plan->model_width, strips = ff_plan_strips(e->request);
     bool pictured = e->request->task == FF_INPAINT || e->request->task == FF_IMAGE_TO_VIDEO;
     bool last = e->request->task == FF_IMAGE_TO_VIDEO && e->request->last;
-    const size_t prompts[] = {plan->prompt_tokens, e->negative_tokens};
+    const size_t prompts[] = {plan->prompt_tokens, plan->negative_tokens};
     double text = 0, encode = 0;
     for (int i = 0; i < (plan->guidance_scale > 1 ? 2 : 1); i++)
         text += ff_text_encoder_flop(model->text_encoder, prompts[i]) +
@@ -376,9 +375,10 @@ static ff_status resolve(const ff_model *model, const ff_request *request, ff_pl
     ff_schedule_destroy(schedule);
     plan.evaluations = (plan.steps - ff_plan_first_step(request, &plan)) * (plan.guidance_scale > 1 ? 2 : 1);
     if (plan.guidance_scale > 1 &&
-        (status = count_tokens(model, plan.negative_prompt, &e.negative_tokens, error)))
+        (status = count_tokens(model, plan.negative_prompt, &plan.negative_tokens, error)))
         return status;
-    e.negative_tokens = smaller(e.negative_tokens, FF_TEXT_TOKENS);
+    plan.negative_cut = plan.negative_tokens > FF_TEXT_TOKENS;
+    plan.negative_tokens = smaller(plan.negative_tokens, FF_TEXT_TOKENS);
     estimate(&e);
     *out = plan;
     return FF_OK;

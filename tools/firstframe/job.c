@@ -136,6 +136,9 @@ static void note_plan(ff_job *job)
     if (plan->prompt_cut)
         ff_report_note(job->report, "the prompt is too long; the model reads its first %zu tokens",
                        plan->prompt_tokens);
+    if (plan->negative_cut)
+        ff_report_note(job->report, "the negative prompt is too long; the model reads its first %zu tokens",
+                       plan->negative_tokens);
     if (plan->guidance_scale <= 1 && options->given[FF_OPTION_NEGATIVE])
         ff_report_note(job->report, "--negative has no effect at a guidance of %g", plan->guidance_scale);
 }
