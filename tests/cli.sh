@@ -232,6 +232,9 @@ refuse 'name the same file' t2i $small -p x --preview x.png -o x.png
 refuse 'a preview is one picture' t2i $small -p x --preview x.y4m -o x.png
 
 # ---- metadata ----
+run 0 t2i $small -p "$(printf 'a \033]0;fox\007 \302\233 \303\251')" -o steering.png
+run 0 inspect steering.png
+says "$(printf 'a ?]0;fox? ?? \303\251')"
 refuse 'no model_index.json in it' inspect .
 run 0 inspect clip.webp
 says 'made by firstframe .* with i2v'

@@ -8,6 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Texts from files must not steer the terminal they are shown on: control characters become '?', except tabs and ends
+// of lines. Those beyond ASCII, U+0080 to U+009F, take two bytes.
+static void replace_controls(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        bool beyond = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
+        if (beyond)
+            at[1] = '?';
+        if (beyond || (*at < 0x20 && *at != '\t' && *at != '\n') || *at == 0x7F)
+            *at = '?';
+    }
+}
+
 void ff_report_start(ff_report *report, const char *command)
 {
     report->object = cJSON_CreateObject();
@@ -21,6 +34,7 @@ void ff_report_note(ff_report *report, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    replace_controls(text);
     if (!report->quiet)
         fprintf(stderr, "note: %s\n", text);
     cJSON *notes = cJSON_GetObjectItem(report->object, "notes");
@@ -36,9 +50,19 @@ void ff_report_line(ff_report *report, const char *format, ...)
     if (report->json || report->quiet)
         return;
     va_start(arguments, format);
-    vfprintf(stream, format, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    fputc('\n', stream);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (!text) {
+        fputs("(no memory for this line)\n", stream);
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    replace_controls(text);
+    fprintf(stream, "%s\n", text);
+    free(text);
 }
 
 static int exit_status(const ff_report *report, ff_status status)
@@ -60,7 +84,10 @@ static int exit_status(const ff_report *report, ff_status status)
 int ff_report_finish(ff_report *report, ff_status status, const ff_error *error)
 {
     if (status != FF_OK) {
-        fprintf(stderr, "firstframe: %s\n", error->message);
+        char text[sizeof error->message];
+        memcpy(text, error->message, sizeof text);
+        replace_controls(text);
+        fprintf(stderr, "firstframe: %s\n", text);
         ff_json_text(report->object, "error", error->message);
     }
     if (report->json) {
