@@ -46,6 +46,7 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
     ff_json_hash(object, "model_sha256", hash);
 }
 
+// plan: of a clip as by default, or NULL if there can be none.
 static void print_model(const ff_model_facts *facts, const ff_plan *plan, const uint8_t hash[32], ff_report *report)
 {
     char digits[65];
@@ -70,8 +71,9 @@ static void print_model(const ff_model_facts *facts, const ff_plan *plan, const 
                    facts->default_steps, facts->default_guidance_scale, facts->multiple);
     if (facts->default_negative_prompt && *facts->default_negative_prompt)
         ff_report_line(report, "  negative      %s", facts->default_negative_prompt);
-    ff_report_line(report, "  memory        %.0f MiB of weights, mapped; %.0f MiB for a clip as by default",
-                   (double)facts->weight_bytes / megabyte, (double)plan->memory_bytes / megabyte);
+    if (plan)
+        ff_report_line(report, "  memory        %.0f MiB of weights, mapped; %.0f MiB for a clip as by default",
+                       (double)facts->weight_bytes / megabyte, (double)plan->memory_bytes / megabyte);
 }
 
 static ff_status inspect_model(const char *folder, ff_report *report, ff_error *error)
@@ -89,14 +91,15 @@ static ff_status inspect_model(const char *folder, ff_report *report, ff_error *
     ff_model_facts facts = ff_model_describe(model);
     ff_model_hash(model, hash);
     request.prompt = "";
-    status = ff_plan_request(model, &request, &plan, error);
-    if (status == FF_OK) {
-        report_model(&facts, hash, report);
+    bool planned = ff_plan_request(model, &request, &plan, error) == FF_OK;
+    report_model(&facts, hash, report);
+    print_model(&facts, planned ? &plan : NULL, hash, report);
+    if (planned)
         ff_json_whole(report->object, "memory_bytes", plan.memory_bytes);
-        print_model(&facts, &plan, hash, report);
-    }
+    else
+        ff_report_note(report, "no memory is told, as a clip as by default cannot be made: %s", error->message);
     ff_model_close(model);
-    return status;
+    return FF_OK;
 }
 
 // ---- a safetensors file ----
