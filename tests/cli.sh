@@ -228,6 +228,11 @@ KITTY_WINDOW_ID=1 run 0 t2i $small -p 'a fox' --show -o shown.png
 grep -q '_Ga=T,f=24,s=32,v=32' out || fail "no picture by Kitty's protocol"
 run 0 t2i $small -p 'a fox' --preview nowhere/preview.png -o still-made.png
 says 'the run goes on without a preview'
+cp -r model untimed
+sed 's/true$/false/; s/true,$/false,/; s/temporal": 4/temporal": 1/; s/is_residual": false/is_residual": true/' \
+    model/vae/config.json >untimed/vae/config.json
+run 0 t2v -m untimed --size 32x32 --steps 1 --frames 5 -p x --preview untimed.png -o untimed.webp
+exists untimed.png
 refuse 'name the same file' t2i $small -p x --preview x.png -o x.png
 refuse 'a preview is one picture' t2i $small -p x --preview x.y4m -o x.png
 

@@ -74,9 +74,9 @@ static void solve(size_t n, double *a, double *b)
 }
 
 // Adds a picture's cells to the normal equations: features are a cell's latents and 1, the target its mean colour.
-//   latents: [channels, FF_PREVIEW_MAPS, CELLS, CELLS], of which frame `frame` is taken
-static void add_cells(const ff_image *image, const float *latents, size_t channels, size_t frame, size_t factor,
-                      double *a, double *b, double *features)
+//   latents: [channels, frames, CELLS, CELLS], of which frame `frame` is taken
+static void add_cells(const ff_image *image, const float *latents, size_t channels, size_t frames, size_t frame,
+                      size_t factor, double *a, double *b, double *features)
 {
     size_t cells = CELLS * CELLS, n = channels + 1;
     for (size_t cell = 0; cell < cells; cell++) {
@@ -87,7 +87,7 @@ static void add_cells(const ff_image *image, const float *latents, size_t channe
                 for (size_t c = 0; c < 3; c++)
                     colour[c] += image->rgb[3 * (y * image->width + x) + c] / (double)(factor * factor);
         for (size_t c = 0; c < channels; c++)
-            features[c] = latents[(FF_PREVIEW_MAPS * c + frame) * cells + cell];
+            features[c] = latents[(frames * c + frame) * cells + cell];
         features[channels] = 1;
         for (size_t i = 0; i < n; i++) {
             for (size_t k = 0; k < n; k++)
@@ -102,20 +102,22 @@ static ff_status fit(const ff_model *model, size_t channels, size_t threads, dou
 {
     ff_model_facts facts = ff_model_describe(model);
     size_t n = channels + 1, side = CELLS * facts.spatial_factor;
+    // whatever its factor, the VAE encodes 4k + 1 frames; the fewest that give a latent frame for each map
+    size_t frames = 1 + ((FF_PREVIEW_MAPS - 1) * facts.temporal_factor + 3) / 4 * 4;
+    size_t latent_frames = 1 + (frames - 1) / facts.temporal_factor;
     uint32_t state = 1;
     ff_image image = {side, side, malloc(3 * side * side)};
-    float *latents = malloc(FF_PREVIEW_MAPS * channels * CELLS * CELLS * sizeof *latents);
+    float *latents = malloc(latent_frames * channels * CELLS * CELLS * sizeof *latents);
     double *a = calloc(FF_PREVIEW_MAPS * n * n, sizeof *a), *features = malloc(n * sizeof *features);
     ff_status status = FF_OK;
     if (!image.rgb || !latents || !a || !features)
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the preview");
     for (int i = 0; i < PICTURES && status == FF_OK; i++) {
         draw_picture(&image, &state);
-        size_t frames = 1 + (FF_PREVIEW_MAPS - 1) * facts.temporal_factor;
         status = ff_encode_image(model, &image, frames, threads, latents, error);
         for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++)
-            add_cells(&image, latents, channels, frame, facts.spatial_factor, a + frame * n * n, maps + frame * 3 * n,
-                      features);
+            add_cells(&image, latents, channels, latent_frames, frame, facts.spatial_factor, a + frame * n * n,
+                      maps + frame * 3 * n, features);
     }
     for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++) {
         for (size_t i = 0; i < n; i++)
