@@ -175,7 +175,8 @@ typedef struct ff_model_facts {
     size_t transformer_parameters, vae_parameters, text_encoder_parameters, vocabulary;
     size_t weight_bytes;
     size_t layers, dim, heads, head_dim, ffn_dim, text_dim, latent_channels;
-    size_t spatial_factor, temporal_factor, multiple;  // pixels a latent cell covers; sizes are multiples of `multiple`
+    size_t spatial_factor, temporal_factor;  // pixels and frames a latent cell covers
+    size_t multiple_width, multiple_height;  // what widths and heights are multiples of
     bool expand_timesteps, residual_vae;
     size_t default_width, default_height, default_frames, default_steps;
     double default_fps, default_guidance_scale, default_flow_shift;

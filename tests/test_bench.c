@@ -19,7 +19,7 @@ static void test_counted_products_are_the_foreseen_ones(void **state)
     (void)state;
     assert_ok(ff_model_open(MODEL, &model, &error), &error);
     assert_ok(ff_bench(model, &request, &result, &error), &error);
-    size_t factor = model->facts.spatial_factor, multiple = model->facts.multiple;
+    size_t factor = model->facts.spatial_factor, multiple = model->facts.multiple_height;
     size_t width = 48 / multiple * multiple, height = 39 / multiple * multiple, frames = 3;
     assert_int_equal(result.width, width);
     assert_int_equal(result.height, height);

@@ -188,7 +188,8 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     facts->latent_channels = vae.latent_channels;
     facts->spatial_factor = vae.spatial_factor;
     facts->temporal_factor = vae.temporal_factor;
-    facts->multiple = vae.spatial_factor * transformer.patch[1];
+    facts->multiple_width = vae.spatial_factor * transformer.patch[2];
+    facts->multiple_height = vae.spatial_factor * transformer.patch[1];
     facts->expand_timesteps = model->expand_timesteps;
     facts->residual_vae = vae.residual;
     bool plain = transformer.in_channels == vae.latent_channels && transformer.out_channels == vae.latent_channels;

@@ -123,9 +123,7 @@ static size_t other_side(size_t given, size_t shape_given, size_t shape_other)
 static ff_status resolve_size(const ff_model *model, const ff_request *request, ff_plan *plan, ff_error *error)
 {
     const ff_model_facts *facts = &model->facts;
-    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
-    size_t multiple_h = facts->spatial_factor * transformer.patch[1];
-    size_t multiple_w = facts->spatial_factor * transformer.patch[2];
+    size_t multiple_h = facts->multiple_height, multiple_w = facts->multiple_width;
     size_t area = facts->default_width * facts->default_height;
     size_t picture_w = 0, picture_h = 0, width = request->width, height = request->height;
     ff_status status;

@@ -80,7 +80,7 @@ static ff_status make_room(ff_explanation *all, ff_job *job, ff_error *error)
     all->plan = *plan;
     all->facts = job->facts;
     all->fps = job->fps;
-    all->rows = plan->latent_height * all->facts.spatial_factor / all->facts.multiple;
+    all->rows = plan->latent_height * all->facts.spatial_factor / all->facts.multiple_height;
     all->columns = plan->tokens / plan->latent_frames / all->rows;
     all->text_tokens = plan->prompt_tokens;
     n = ff_explanation_elements(all);

@@ -29,7 +29,8 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
         {"weight_bytes", facts->weight_bytes}, {"layers", facts->layers}, {"dim", facts->dim}, {"heads", facts->heads},
         {"head_dim", facts->head_dim}, {"ffn_dim", facts->ffn_dim}, {"text_dim", facts->text_dim},
         {"latent_channels", facts->latent_channels}, {"spatial_factor", facts->spatial_factor},
-        {"temporal_factor", facts->temporal_factor}, {"multiple", facts->multiple}, {"width", facts->default_width},
+        {"temporal_factor", facts->temporal_factor}, {"multiple_width", facts->multiple_width},
+        {"multiple_height", facts->multiple_height}, {"width", facts->default_width},
         {"height", facts->default_height}, {"frames", facts->default_frames}, {"steps", facts->default_steps},
     };
     cJSON_AddStringToObject(object, "kind", "model");
@@ -38,6 +39,8 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
             ff_json_text(object, texts[i].key, texts[i].value);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         ff_json_whole(object, sizes[i].key, sizes[i].value);
+    if (facts->multiple_width == facts->multiple_height)
+        ff_json_whole(object, "multiple", facts->multiple_width);
     cJSON_AddBoolToObject(object, "expand_timesteps", facts->expand_timesteps);
     cJSON_AddBoolToObject(object, "residual_vae", facts->residual_vae);
     ff_json_number(object, "fps", facts->default_fps);
@@ -49,9 +52,10 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
 // plan: of a clip as by default, or NULL if there can be none.
 static void print_model(const ff_model_facts *facts, const ff_plan *plan, const uint8_t hash[32], ff_report *report)
 {
-    char digits[65];
+    char digits[65], multiples[48];
     double million = 1e6, megabyte = 1024 * 1024;
     ff_print_hash(hash, digits);
+    ff_print_multiples(facts, multiples);
     ff_report_line(report, "%s: %s, model %.12s", facts->folder, facts->pipeline_class, digits);
     ff_report_line(report, "  transformer   %s, %.3g M parameters: %zu layers of %zu = %zu heads x %zu, ffn %zu%s",
                    facts->transformer_class, (double)facts->transformer_parameters / million, facts->layers, facts->dim,
@@ -67,8 +71,8 @@ static void print_model(const ff_model_facts *facts, const ff_plan *plan, const 
     ff_report_line(report, "  first frame   %s", strcmp(facts->conditioning, "anchor") == 0
                    ? "as an anchor" : "cannot be given: i2v and inpaint do not work with this model");
     ff_report_line(report, "  defaults      %zux%zu, %zu frames at %g fps, %zu steps, guidance %g; sizes are multiples "
-                   "of %zu", facts->default_width, facts->default_height, facts->default_frames, facts->default_fps,
-                   facts->default_steps, facts->default_guidance_scale, facts->multiple);
+                   "of %s", facts->default_width, facts->default_height, facts->default_frames, facts->default_fps,
+                   facts->default_steps, facts->default_guidance_scale, multiples);
     if (facts->default_negative_prompt && *facts->default_negative_prompt)
         ff_report_line(report, "  negative      %s", facts->default_negative_prompt);
     if (plan)

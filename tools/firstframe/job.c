@@ -124,9 +124,11 @@ static void note_plan(ff_job *job)
 {
     const ff_plan *plan = &job->plan;
     const ff_options *options = job->options;
+    char multiples[48];
+    ff_print_multiples(&job->facts, multiples);
     if (plan->size_rounded)
-        ff_report_note(job->report, "size rounded down to %zux%zu, multiples of %zu", plan->model_width,
-                       plan->model_height, job->facts.multiple);
+        ff_report_note(job->report, "size rounded down to %zux%zu, multiples of %s", plan->model_width,
+                       plan->model_height, multiples);
     if (plan->frames_rounded)
         ff_report_note(job->report, "%zu frames rounded to %zu, which is %zuk + 1", job->request.frames, plan->frames,
                        job->facts.temporal_factor);

@@ -51,3 +51,11 @@ ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_
         return FF_OK;
     return ff_fail(error, FF_ERROR_INPUT, "no model found; give its folder with -m or in $FIRSTFRAME_MODEL");
 }
+
+void ff_print_multiples(const ff_model_facts *facts, char out[48])
+{
+    if (facts->multiple_width == facts->multiple_height)
+        snprintf(out, 48, "%zu", facts->multiple_width);
+    else
+        snprintf(out, 48, "%zux%zu", facts->multiple_width, facts->multiple_height);
+}

@@ -11,4 +11,7 @@
 // FF_ERROR_INPUT: none of them holds a model_index.json.
 ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_error *error);
 
+// What sizes are multiples of: "16", or "32x16" where width and height differ.
+void ff_print_multiples(const ff_model_facts *facts, char out[48]);
+
 #endif
