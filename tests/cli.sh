@@ -234,6 +234,8 @@ sed 's/true$/false/; s/true,$/false,/; s/temporal": 4/temporal": 1/; s/is_residu
 run 0 t2v -m untimed --size 32x32 --steps 1 --frames 5 -p x --preview untimed.png -o untimed.webp
 exists untimed.png
 refuse 'name the same file' t2i $small -p x --preview x.png -o x.png
+refuse 'output and --dump name the same file' t2i $small -p x --dump model/../x.png -o x.png
+refuse 'dump and --preview name the same file' t2i $small -p x --dump d.png --preview ./d.png -o x.png
 refuse 'a preview is one picture' t2i $small -p x --preview x.y4m -o x.png
 
 # ---- metadata ----

@@ -141,6 +141,28 @@ bool ff_host_is_folder(const char *path)
     return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
 }
 
+// What the folder is that a path lies in. False if there is none.
+static bool find_folder_of(const char *path, struct stat *out)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return stat(".", out) == 0;
+    char *folder = strndup(path, (size_t)(slash - path) + 1);
+    bool found = folder && stat(folder, out) == 0;
+    free(folder);
+    return found;
+}
+
+bool ff_host_same_place(const char *a, const char *b)
+{
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    struct stat folder_a, folder_b;
+    if (strcmp(a, b) == 0)
+        return true;
+    return strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) == 0 && find_folder_of(a, &folder_a) &&
+           find_folder_of(b, &folder_b) && folder_a.st_dev == folder_b.st_dev && folder_a.st_ino == folder_b.st_ino;
+}
+
 ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error)
 {
     ff_status status = FF_OK;

@@ -1,4 +1,5 @@
 #include "options.h"
+#include "host.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -310,6 +311,22 @@ static ff_status check_together(ff_options *values, ff_error *error)
     return FF_OK;
 }
 
+// No two of a run's files may take each other's place.
+static ff_status check_outputs(const ff_options *values, ff_error *error)
+{
+    static const ff_option_id written[] = {FF_OPTION_OUTPUT, FF_OPTION_DUMP, FF_OPTION_PREVIEW, FF_OPTION_PLOT,
+                                           FF_OPTION_HEAT_MAP};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        for (size_t k = 0; k < i; k++) {
+            const ff_option *a = &ff_option_table[written[k]], *b = &ff_option_table[written[i]];
+            const char *one = *(const char *const *)value_of(values, written[k]);
+            const char *other = *(const char *const *)value_of(values, written[i]);
+            if (one && other && ff_host_same_place(one, other))
+                return ff_fail(error, FF_ERROR_INPUT, "--%s and --%s name the same file", a->name, b->name);
+        }
+    return FF_OK;
+}
+
 static ff_status check_required(const ff_options *values, ff_error *error)
 {
     for (int id = 0; id < FF_OPTIONS; id++) {
@@ -325,11 +342,7 @@ static ff_status check_required(const ff_options *values, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "--mask FILE or --box X,Y,W,H is missing: what shall be painted anew?");
     if ((values->command & FF_COMMANDS_MAKE) && !values->output && !values->dump && !values->estimate)
         return ff_fail(error, FF_ERROR_INPUT, "-o/--output PATH is missing");
-    if (values->output && values->dump && strcmp(values->output, values->dump) == 0)
-        return ff_fail(error, FF_ERROR_INPUT, "--output and --dump name the same file");
-    if (values->output && values->preview && strcmp(values->output, values->preview) == 0)
-        return ff_fail(error, FF_ERROR_INPUT, "--output and --preview name the same file");
-    return FF_OK;
+    return check_outputs(values, error);
 }
 
 // The option an argument names ("--steps", "--steps=20", "-n"); *value is what follows the equals sign, or NULL.
