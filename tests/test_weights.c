@@ -221,6 +221,29 @@ static void test_a_dump_reads_back(void **state)
     ff_weights_close(weights);
 }
 
+static void test_a_dump_holds_metadata_of_any_length(void **state)
+{
+    (void)state;
+    enum { LENGTH = 400000 };   // a control character takes six bytes in JSON
+    ff_error error = {0};
+    ff_dump *dump;
+    ff_weights *weights;
+    ff_weight view;
+    char *prompt = calloc(LENGTH + 1, 1);
+    assert_non_null(prompt);
+    memset(prompt, 1, LENGTH);
+    snprintf(path, sizeof path, "%s/dump.safetensors", folder);
+    assert_ok(ff_dump_create(path, 1, &dump, &error), &error);
+    assert_ok(ff_dump_metadata(dump, "prompt", prompt, &error), &error);
+    assert_ok(ff_dump_tensor(dump, "x", FF_F32, 1, (size_t[]){1}, (float[]){3}, &error), &error);
+    assert_ok(ff_dump_finish(dump, &error), &error);
+    assert_ok(ff_weights_open_file(path, &weights, &error), &error);
+    assert_string_equal(ff_weights_metadata(weights, "prompt"), prompt);
+    assert_true(ff_weights_find(weights, "x", &view) && *(const float *)view.data == 3);
+    ff_weights_close(weights);
+    free(prompt);
+}
+
 static void test_configs_check_kinds_and_ranges(void **state)
 {
     (void)state;
@@ -287,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_hostile_headers_are_refused),
         cmocka_unit_test(test_shards_are_read_through_their_index),
         cmocka_unit_test(test_a_dump_reads_back),
+        cmocka_unit_test(test_a_dump_holds_metadata_of_any_length),
         cmocka_unit_test(test_configs_check_kinds_and_ranges),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

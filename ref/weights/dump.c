@@ -20,6 +20,7 @@ struct ff_dump {
     char temporary[4096];
     cJSON *header, *metadata;
     size_t room;               // bytes left for the header
+    bool settled;              // so that tensors can follow
     size_t planned;            // data bytes of all tensors begun
     size_t position;           // in the file, where the last append ended
 };
@@ -68,6 +69,26 @@ ff_status ff_dump_metadata(ff_dump *dump, const char *key, const char *value, ff
     return FF_OK;
 }
 
+// Metadata has a fixed room, to which that of metadata longer than half of it is added: whatever it takes once it is
+// escaped. Called when the first tensor comes.
+static ff_status settle_room(ff_dump *dump, ff_error *error)
+{
+    if (dump->settled)
+        return FF_OK;
+    dump->settled = true;
+    char *text = cJSON_PrintUnformatted(dump->metadata);
+    if (!text)
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
+    size_t used = strlen(text);
+    cJSON_free(text);
+    if (used > HEADER_BYTES_METADATA / 2)
+        dump->room += (used + 63) & ~(size_t)63;
+    if (dump->room > MOST_HEADER_BYTES)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: %zu bytes of metadata are more than the format holds", dump->path,
+                       used);
+    return FF_OK;
+}
+
 static bool write_f32(FILE *file, const float *values, size_t count)
 {
     uint32_t buffer[1024];
@@ -93,6 +114,9 @@ ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int ran
                         ff_error *error)
 {
     size_t bytes = ff_dtype_size(dtype);
+    ff_status status = settle_room(dump, error);
+    if (status)
+        return status;
     cJSON *item = cJSON_AddObjectToObject(dump->header, name), *dimensions, *offsets;
     if (!item || !cJSON_AddStringToObject(item, "dtype", ff_dtype_name(dtype)) ||
         !(dimensions = cJSON_AddArrayToObject(item, "shape")) ||
@@ -135,10 +159,10 @@ ff_status ff_dump_tensor(ff_dump *dump, const char *name, ff_dtype dtype, int ra
 
 ff_status ff_dump_finish(ff_dump *dump, ff_error *error)
 {
+    ff_status status = settle_room(dump, error);
     char *text = cJSON_PrintUnformatted(dump->header);
-    ff_status status = FF_OK;
     uint8_t length[8];
-    if (!text)
+    if (!status && !text)
         status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
     size_t used = text ? strlen(text) : 0;
     if (!status && used > dump->room)
