@@ -11,11 +11,12 @@
 bool ff_host_is_terminal(FILE *stream);
 size_t ff_host_terminal_width(FILE *stream);  // in characters; 80 if it cannot be told
 
-// To be called first. A closed pipe or a file-size limit becomes an error of the write. Standard streams that are closed
-// are opened on /dev/null, so that no output file takes their place.
+// To be called first. A closed pipe or a file-size limit becomes an error of the write. Standard streams that are
+// closed are opened on /dev/null, so that no output file takes their place.
 void ff_host_start(void);
-// To be called before a run, and harmless when called again. SIGINT, SIGTERM and SIGHUP then only raise a flag, so that
-// the run can end in order; a second one ends the program at once. Until then the first does, as what is read may block.
+// To be called before a run, and harmless when called again. SIGINT, SIGTERM and SIGHUP then only raise a flag, so
+// that the run can end in order; a second one ends the program at once. Until then the first does, as what is read
+// may block.
 void ff_host_catch_signals(void);
 bool ff_host_interrupted(void);
 
