@@ -76,6 +76,13 @@ typedef struct ff_progress {
     size_t done, total;
 } ff_progress;
 
+// Limits of what a model takes for its defaults, and the command line for its options.
+#define FF_LEAST_FPS 0.1
+#define FF_MOST_FPS 240.0
+#define FF_MOST_GUIDANCE 100.0
+#define FF_LEAST_FLOW_SHIFT 0.01
+#define FF_MOST_FLOW_SHIFT 100.0
+
 // What to make. Start from ff_request_default; a 0 size, NULL text or NaN number means the model's default.
 typedef struct ff_request {
     ff_task task;

@@ -276,6 +276,8 @@ loaded=$(hash_of)
 run 0 t2i $small -p 'a fox' -o computed.png --json
 [ "$(hash_of)" = "$loaded" ] || fail "loaded tensors gave other frames"
 refuse 'exclude each other' t2i $small -p x -o x.png --resume --dump d.safetensors
+"$program" t2v $small -p x --frames 5 -o - >&- 2>err
+[ $? -eq 1 ] || fail "a clip to a closed output was lost in silence"
 refuse 'not a regular file' t2i $small -p x -o x.png --load /dev/zero
 
 # ---- broken models ----
@@ -286,6 +288,8 @@ END
 run 0 inspect strange
 says 'transformer  *WanTransformer3DModel'
 says 'note: no memory is told.*too small'
+echo '{"guidance_scale": 150}' >strange/firstframe.json
+refuse 'guidance_scale is 150, must be 0 to 100' inspect strange
 cp -r model cut
 for file in cut/transformer/*.safetensors; do
     head -c 3000 "$file" >short && mv short "$file"

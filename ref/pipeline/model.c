@@ -99,6 +99,17 @@ static ff_status read_preview(ff_model *model, ff_error *error)
     return FF_OK;
 }
 
+// A run's number by default; within what an option may be, so that a run can be made again from its record.
+static ff_status read_number(const ff_config *config, const char *key, double otherwise, double least, double most,
+                             double *out, ff_error *error)
+{
+    ff_status status = ff_config_number(config, key, otherwise, out, error);
+    if (!status && ff_config_has(config, key) && !(*out >= least && *out <= most))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: %s is %g, must be %g to %g", ff_config_path(config), key, *out, least,
+                       most);
+    return status;
+}
+
 // firstframe.json where the folder has one, else what Wan publishes.
 static ff_status read_defaults(ff_model *model, ff_error *error)
 {
@@ -122,20 +133,14 @@ static ff_status read_defaults(ff_model *model, ff_error *error)
         (status = ff_config_size(config, "height", wan->height, 1, 1 << 16, &facts->default_height, error)) ||
         (status = ff_config_size(config, "frames", wan->frames, 1, 1 << 16, &facts->default_frames, error)) ||
         (status = ff_config_size(config, "steps", wan->steps, 1, FF_MOST_STEPS, &facts->default_steps, error)) ||
-        (status = ff_config_number(config, "fps", wan->fps, &facts->default_fps, error)) ||
-        (status = ff_config_number(config, "guidance_scale", wan->guidance_scale, &facts->default_guidance_scale,
-                                   error)) ||
-        (status = ff_config_number(config, "flow_shift", facts->default_flow_shift, &facts->default_flow_shift,
-                                   error)) ||
+        (status = read_number(config, "fps", wan->fps, FF_LEAST_FPS, FF_MOST_FPS, &facts->default_fps, error)) ||
+        (status = read_number(config, "guidance_scale", wan->guidance_scale, 0, FF_MOST_GUIDANCE,
+                              &facts->default_guidance_scale, error)) ||
+        (status = read_number(config, "flow_shift", facts->default_flow_shift, FF_LEAST_FLOW_SHIFT, FF_MOST_FLOW_SHIFT,
+                              &facts->default_flow_shift, error)) ||
         (status = ff_config_string(config, "negative_prompt", wan_negative_prompt, &facts->default_negative_prompt,
                                    error)))
         return status;
-    if (!(facts->default_fps > 0 && facts->default_fps <= 1000))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: fps is %g, must be above 0 and at most 1000", path,
-                       facts->default_fps);
-    if (!(facts->default_flow_shift > 0))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: flow_shift is %g, must be above 0", path,
-                       facts->default_flow_shift);
     return read_preview(model, error);
 }
 

@@ -120,6 +120,9 @@ ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error)
 
 // ---- what the request comes to ----
 
+// A still that keeps its shape may lose this part of it to rounded sides without a note; a very long one loses more.
+#define ROUNDING_CROPS 0.1
+
 static void note_plan(ff_job *job)
 {
     const ff_plan *plan = &job->plan;
@@ -132,7 +135,8 @@ static void note_plan(ff_job *job)
     if (plan->frames_rounded)
         ff_report_note(job->report, "%zu frames rounded to %zu, which is %zuk + 1", job->request.frames, plan->frames,
                        job->facts.temporal_factor);
-    if ((options->size.width || options->size.height) && plan->cropped > 0)
+    bool size_given = options->size.width || options->size.height;
+    if (plan->cropped > (size_given ? 0 : ROUNDING_CROPS))
         ff_report_note(job->report, "%.1f %% of the still is cut off to make its %zux%zu fit %zux%zu",
                        100 * plan->cropped, job->image.width, job->image.height, plan->width, plan->height);
     if (plan->prompt_cut)

@@ -108,7 +108,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_FPS] = {
         .name = "fps", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(fps),
         .group = FF_GROUP_SHAPE, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_CLIP | FF_COMMANDS_PAGE,
-        .minimum = 0.1, .maximum = 240, .help = "Frames per second (default: the model's).",
+        .minimum = FF_LEAST_FPS, .maximum = FF_MOST_FPS, .help = "Frames per second (default: the model's).",
         .foreign = "frame-rate framerate sample-fps"},
 
     [FF_OPTION_SEED] = {
@@ -128,13 +128,15 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .foreign = "num-inference-steps sample-steps sampling-steps num-steps ddim-steps"},
     [FF_OPTION_GUIDANCE] = {
         .name = "guidance", .kind = FF_KIND_NUMBER, .argument = "G", .offset = VALUE(guidance),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE, .minimum = 0, .maximum = 100,
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE, .minimum = 0,
+        .maximum = FF_MOST_GUIDANCE,
         .help = "How strongly the prompt steers (default: the model's); at most 1 takes half the time and leaves the "
                 "negative prompt out.",
         .foreign = "cfg-scale cfg guidance-scale scale guide-scale sample-guide-scale -g"},
     [FF_OPTION_FLOW_SHIFT] = {
         .name = "flow-shift", .kind = FF_KIND_NUMBER, .argument = "X", .offset = VALUE(flow_shift),
-        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE, .minimum = 0.01, .maximum = 100,
+        .group = FF_GROUP_SAMPLING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE,
+        .minimum = FF_LEAST_FLOW_SHIFT, .maximum = FF_MOST_FLOW_SHIFT,
         .help = "Spends more of the steps where there is much noise (default: the model's).",
         .foreign = "shift sample-shift timestep-shift sigma-shift"},
     [FF_OPTION_SCHEDULER] = {
