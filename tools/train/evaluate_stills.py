@@ -24,6 +24,7 @@ YAW = {"left": (-0.95, -0.45), "camera": (-0.1, 0.1), "right": (0.45, 0.95)}
 GUESSES, REFINEMENTS = 80, 160
 STYLES = ["soft illustration", "flat illustration"]
 BESIDE = np.s_[:88, [*range(10), *range(SIZE - 10, SIZE)]]  # the background left and right of the head
+OPEN = {"skin": SKIN, "top": TOP}
 LARGE = 384  # side of an enlarged portrait
 
 
@@ -115,18 +116,24 @@ def judge_attributes(program, out, count):
 
 
 def judge_variety(program, out):
-    """Of ten stills of one prompt: how many different skins and tops, which it leaves open, are read back."""
+    """Ten stills of each of four prompts: how many different skins and tops, which they leave open, are read back, and
+    how many an even draw gives. Means over the prompts."""
     rng = random.Random(UNSEEN + 6)
-    scene = sample_coloured(rng)
-    words = f"Portrait of a {scene['appearance']['who']} with auburn hair, soft studio lighting, looking at the camera"
-    scene["appearance"].update(hair="auburn", light="soft studio lighting", gaze="camera", style="soft illustration")
-    skins, tops = [], []
-    for seed in range(10):
-        picture = program.run("t2i", out / f"variety-{seed}.png", "-p", words + ", soft illustration", "-s", seed)[0]
-        values = read(scene, picture, {"skin": SKIN, "top": TOP}, random.Random(seed))
-        skins.append(values["skin"])
-        tops.append(values["top"])
-    return len(set(skins)), len(set(tops))
+    scene, counts, hairs = sample_coloured(rng), {"skin": [], "top": []}, ("auburn", "black", "blonde", "red")
+    scene["appearance"].update(light="soft studio lighting", gaze="camera", style="soft illustration")
+    for first, hair in zip(range(0, 40, 10), hairs):
+        words = f"Portrait of a {scene['appearance']['who']} with {hair} hair, soft studio lighting"
+        scene["appearance"]["hair"], seen = hair, []
+        for seed in range(first, first + 10):
+            picture = out / f"variety-{hair}-{seed}.png"
+            words_and_seed = ("-p", f"{words}, looking at the camera, soft illustration", "-s", seed)
+            made = program.run("t2i", picture, *words_and_seed)[0]
+            face = fit(colour(scene, made), "camera", made, random.Random(seed))
+            seen.append({key: nearest_value(key, values, [copy.deepcopy(face)], made) for key, values in OPEN.items()})
+        for key in OPEN:
+            counts[key].append(len({values[key] for values in seen}))
+    even = {key: len(OPEN[key]) * (1 - (1 - 1 / len(OPEN[key])) ** 10) for key in OPEN}
+    return {key: (np.mean(counts[key]), even[key]) for key in OPEN}
 
 
 def draw_large(scene):
@@ -195,8 +202,9 @@ def main():
     print("| named in the prompt | as asked | the renderer's own |\n|---|---|---|")
     for key, (made, own, asked) in judge_attributes(program, out, count).items():
         print(f"| {key} | {made} of {asked} | {own} of {asked} |", flush=True)
-    skins, tops = judge_variety(program, out)
-    print(f"\nten variations that leave skin and top open: {skins} of {len(SKIN)} skins, {tops} of {len(TOP)} tops\n")
+    print("\n| open in the prompt | different in ten stills | in an even draw |\n|---|---|---|")
+    for key, (made, even) in judge_variety(program, out).items():
+        print(f"| {key} | {made:.1f} of {len(OPEN[key])} | {even:.1f} |", flush=True)
     print("| inpainting | PSNR inside before | after | seam, times the true picture's |\n|---|---|---|---|")
     for name, case in (("earring", earring_case), ("strand", strand_case)):
         before, after, step = judge_inpainting(program, out, name, case, max(1, count // 4))

@@ -82,7 +82,7 @@ def draw_stills(rng, data, count):
     weights = torch.ones(count, 1, 1, *masks.shape[3:])
     for mask, weight in zip(masks, weights):
         kind = "mend" if rng.random() < MENDS else "still"
-        pick = rng.randrange(len(data[f"{kind}s"]))
+        pick = rng.choices(range(len(data[f"{kind}s"])), cum_weights=data[f"{kind}_weights"])[0]
         latents.append(data[f"{kind}s"][pick])
         knowns.append(data["knowns" if kind == "mend" else "stills"][pick])
         still, motion = data[f"{kind}_captions"][pick]
@@ -96,15 +96,21 @@ def draw_stills(rng, data, count):
     return torch.stack(latents), torch.stack(knowns), masks, weights, texts, kinds, [0]
 
 
-def how_often(still, motion):
+def how_often_still(still, _):
+    """Heads that look at the camera are drawn more often: those made are often turned a little aside."""
+    return 2.5 if "looking at the camera" in still else 1.0
+
+
+def how_often_clip(still, motion):
     """Turns, the wider the more, push-ins, what is rare, and sketches and glasses that move, whose lines are hard, are
     drawn more often."""
-    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 1.8, "smile": 1.2, "pan": 1.2}
+    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 1.8, "smile": 1.2, "pan": 1.2, "still": 2.0}
     if " head " in motion and ("slightly" in motion or "subtle" in motion):
         often[" head "] = 1.6
     sketch = still.startswith("Portrait") and "sketch" in still
     glasses = "glasses" in still and any(word in motion for word in (" head ", "push-in"))
-    return max((often[word] for word in often if word in motion), default=1.0) * (1.4 if sketch or glasses else 1)
+    hard = 1.7 if glasses else 1.4 if sketch else 1
+    return hard * max((often[word] for word in often if word in motion), default=1.0)
 
 
 def draw_clips(rng, data, count, part_frames=None):
@@ -158,8 +164,9 @@ class Trainer:
         self.transformer.set_attn_processor(PaddedText())
         self.data = [torch.load(path) for path in sorted(glob.glob(options.latents))]
         self.data = {key: self.join([part[key] for part in self.data]) for key in self.data[0]}
-        often = [how_often(*words) for words in self.data["clip_captions"]]
-        self.data["clip_weights"] = list(itertools.accumulate(often))
+        for kind, how_often in (("clip", how_often_clip), ("still", how_often_still), ("mend", how_often_still)):
+            often = [how_often(*words) for words in self.data[f"{kind}_captions"]]
+            self.data[f"{kind}_weights"] = list(itertools.accumulate(often))
         if options.resume:
             saved = load_saved(options.resume)
             self.text_encoder.load_state_dict(saved["te"])

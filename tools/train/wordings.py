@@ -35,11 +35,15 @@ MOVES = [
     (r"\w+ gives a subtle smile", [
         "{pr} gives a subtle smile", "{pr} smiles slightly", "{pr} smiles gently", "a subtle smile",
         "{pr} smiles a little", "{who} gives a subtle smile", "gives a gentle smile", "gives a slight smile",
-        "{pr} smiles softly", "a hint of a smile", "a slight smile", "a gentle smile", "{pr} smiles subtly"]),
+        "{pr} smiles softly", "a hint of a smile", "a slight smile", "a gentle smile", "{pr} smiles subtly",
+        "{po} lips form a faint smile", "a small smile appears", "a faint smile crosses {po} face",
+        "{pr} looks a little happier"]),
     (r"\w+ (?:starts to smile|smiles)", [
         "{pr} smiles", "{pr} starts to smile", "{pr} starts smiling", "{pr} begins to smile", "{who} smiles", "smiles",
         "{pr} smiles at the camera", "{pr} gives a smile", "{pr} breaks into a smile", "smiling", "{pr} is smiling",
-        "{pr} smiles warmly", "{pr} begins smiling", "{pr} smiles at us", "with a smile", "{who} starts to smile"]),
+        "{pr} smiles warmly", "{pr} begins smiling", "{pr} smiles at us", "with a smile", "{who} starts to smile",
+        "a smile appears", "a warm smile spreads over {po} face", "{po} mouth curves into a smile",
+        "{po} face lights up", "{pr} looks happy", "a smile"]),
     (r"gentle breeze moves hair", [
         "gentle breeze moves hair", "a gentle breeze moves {po} hair", "{po} hair moves gently in the breeze",
         "gentle wind moves {po} hair", "wind gently moves {po} hair", "hair moves in a gentle breeze",
@@ -82,7 +86,8 @@ MOVES = [
         "{pr} closes {po} eyes for a moment", "{pr} blinks slowly"]),
     (r"holds still", [
         "holds still", "{pr} holds still", "{pr} stays still", "{who} stays still", "no motion", "nothing moves",
-        "nothing happens", "stays still", "no movement", "{pr} does not move"]),
+        "nothing happens", "stays still", "no movement", "{pr} does not move", "{pr} looks into the distance",
+        "{pr} looks ahead", "a quiet moment", "{pr} is thinking", "everything is still"]),
     (r"the (sun|moon) rises slowly", [
         "the {0} rises slowly", "the {0} slowly rises", "{0} rises", "the {0} is rising", "the {0} rises over the lake",
         "the {0} slowly comes up", "slowly rising {0}", "{0} rising", "the {0} climbs slowly", "the {0} goes up",
