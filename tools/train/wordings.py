@@ -68,7 +68,8 @@ MOVES = [
         "slow pull-out camera", "slow pull-out", "a slow pull-out", "the camera slowly pulls out",
         "camera pulls out slowly", "slow zoom out", "the camera slowly zooms out", "camera zooms out slowly",
         "camera slowly moves away", "the camera slowly pulls back", "slowly zooming out", "slow pull-back", "zoom out",
-        "camera zooms out", "the camera moves back slowly", "dolly out slowly"]),
+        "camera zooms out", "the camera moves back slowly", "dolly out slowly",
+        "the camera slowly pulls back from {face}", "camera slowly zooms out from {face}"]),
     (r"slow pan to the (left|right)", [
         "slow pan to the {0}", "slow pan {0}", "the camera slowly pans to the {0}", "camera pans {0} slowly",
         "the camera pans to the {0}", "pan {0}", "slow camera pan to the {0}", "pan slowly to the {0}",
