@@ -11,7 +11,7 @@
 #include "../system.h"
 
 #define HEADER_BYTES_PER_TENSOR 192
-#define HEADER_BYTES_METADATA (1 << 20)
+#define HEADER_BYTES_SPARE (1 << 20)  // for tensors with long names
 #define MOST_HEADER_BYTES ((size_t)100 << 20)
 
 struct ff_dump {
@@ -40,7 +40,7 @@ ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, f
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
     }
     if (!ff_multiply_sizes(most_tensors, HEADER_BYTES_PER_TENSOR, &dump->room) ||
-        !ff_add_sizes(dump->room, HEADER_BYTES_METADATA, &dump->room) || dump->room > MOST_HEADER_BYTES) {
+        !ff_add_sizes(dump->room, HEADER_BYTES_SPARE, &dump->room) || dump->room > MOST_HEADER_BYTES) {
         ff_dump_abandon(dump);
         return ff_fail(error, FF_ERROR_INPUT, "%s: a dump of %zu tensors is more than the format holds", path,
                        most_tensors);
@@ -51,13 +51,7 @@ ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, f
         ff_dump_abandon(dump);
         return status;
     }
-    // data begins at a multiple of 64, so that a mapped dump is aligned
-    dump->room -= 8;
-    if (fseek(dump->file, (long)(8 + dump->room), SEEK_SET) != 0) {
-        status = failed_write(dump, error);
-        ff_dump_abandon(dump);
-        return status;
-    }
+    dump->room -= 8;  // data begins at a multiple of 64, so that a mapped dump is aligned
     *out = dump;
     return FF_OK;
 }
@@ -69,20 +63,18 @@ ff_status ff_dump_metadata(ff_dump *dump, const char *key, const char *value, ff
     return FF_OK;
 }
 
-// Metadata has a fixed room, to which that of metadata longer than half of it is added: whatever it takes once it is
-// escaped. Called when the first tensor comes.
+// Adds to the room what the metadata takes once it is escaped. Called when the first tensor comes.
 static ff_status settle_room(ff_dump *dump, ff_error *error)
 {
     if (dump->settled)
         return FF_OK;
     dump->settled = true;
-    char *text = cJSON_PrintUnformatted(dump->metadata);
+    char *text = cJSON_PrintUnformatted(dump->header);
     if (!text)
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
     size_t used = strlen(text);
     cJSON_free(text);
-    if (used > HEADER_BYTES_METADATA / 2)
-        dump->room += (used + 63) & ~(size_t)63;
+    dump->room += (used + 63) & ~(size_t)63;
     if (dump->room > MOST_HEADER_BYTES)
         return ff_fail(error, FF_ERROR_INPUT, "%s: %zu bytes of metadata are more than the format holds", dump->path,
                        used);

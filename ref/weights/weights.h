@@ -73,8 +73,7 @@ void ff_weights_release_pages(const ff_weights *weights);
 // name only when ff_dump_finish succeeds.
 typedef struct ff_dump ff_dump;
 
-// most_tensors: upper bound on ff_dump_tensor calls, for the header's room. Metadata longer than 512 KiB has to come
-// before the first of them.
+// most_tensors: upper bound on ff_dump_tensor calls, for the header's room. Metadata comes before the first of them.
 ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, ff_error *error);
 ff_status ff_dump_metadata(ff_dump *dump, const char *key, const char *value, ff_error *error);
 // NaNs are written as 0x7FC00000.

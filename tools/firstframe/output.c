@@ -333,10 +333,10 @@ ff_status ff_output_still(const char *path, const ff_image *image, const char *m
     ff_output_settings settings = {.width = image->width, .height = image->height, .frames = 1, .lossless = true};
     ff_output *output;
 
-    if (!ends_in(path, ".png") && !ends_in(path, ".webp"))
+    bool png = ends_in(path, ".png");
+    if (!png && !ends_in(path, ".webp"))
         return ff_fail(error, FF_ERROR_INPUT, "%s: one picture must end in .png or .webp", path);
-    ff_output_kind kind = ends_in(path, ".png") ? FF_OUTPUT_PNG : FF_OUTPUT_WEBP;
-    ff_status status = open_kind(kind, path, &settings, &output, error);
+    ff_status status = open_kind(png ? FF_OUTPUT_PNG : FF_OUTPUT_WEBP, path, &settings, &output, error);
     if (status != FF_OK)
         return status;
     status = ff_output_add(output, image, error);

@@ -24,7 +24,7 @@ YAW = {"left": (-0.95, -0.45), "camera": (-0.1, 0.1), "right": (0.45, 0.95)}
 GUESSES, REFINEMENTS = 80, 160
 STYLES = ["soft illustration", "flat illustration"]
 BESIDE = np.s_[:88, [*range(10), *range(SIZE - 10, SIZE)]]  # the background left and right of the head
-OPEN = {"skin": SKIN, "top": TOP}
+OPEN = {"skin": SKIN, "top": TOP}  # may be left unsaid
 LARGE = 384  # side of an enlarged portrait
 
 
@@ -87,7 +87,7 @@ def named(scene):
     """The attributes that the still's sentence names, each with the values it is read back from."""
     look, words = scene["appearance"], scene["still"]
     asked = {"hair": HAIR, "light": LIGHT, "style": STYLES}
-    for key, values in (("skin", SKIN), ("top", TOP)):
+    for key, values in OPEN.items():
         if f"{look[key]} {key}" in words:
             asked[key] = values
     return asked, "off-camera" not in words
@@ -119,7 +119,7 @@ def judge_variety(program, out):
     """Ten stills of each of four prompts: how many different skins and tops, which they leave open, are read back, and
     how many an even draw gives. Means over the prompts."""
     rng = random.Random(UNSEEN + 6)
-    scene, counts, hairs = sample_coloured(rng), {"skin": [], "top": []}, ("auburn", "black", "blonde", "red")
+    scene, counts, hairs = sample_coloured(rng), {key: [] for key in OPEN}, ("auburn", "black", "blonde", "red")
     scene["appearance"].update(light="soft studio lighting", gaze="camera", style="soft illustration")
     for first, hair in zip(range(0, 40, 10), hairs):
         words = f"Portrait of a {scene['appearance']['who']} with {hair} hair, soft studio lighting"
