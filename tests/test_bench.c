@@ -162,12 +162,24 @@ static void test_impossible_requests_are_refused(void **state)
     }
 }
 
+static void test_weights_that_memory_cannot_hold_are_refused(void **state)
+{
+    const ff_bench_request request = {.dims = "t2v-1.3b", .blocks = 1, .stages = FF_BENCH_VAE_ENCODE,
+                                      .most_weight_bytes = 3 << 19};
+    ff_bench_result result;
+    ff_error error = {0};
+    (void)state;
+    assert_int_equal(ff_bench(NULL, &request, &result, &error), FF_ERROR_MEMORY);
+    assert_non_null(strstr(error.message, "more than the 0.0 GiB"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counted_products_are_the_foreseen_ones),
         cmocka_unit_test(test_built_in_dimensions_are_the_published_ones),
         cmocka_unit_test(test_a_bench_can_be_stopped),
+        cmocka_unit_test(test_weights_that_memory_cannot_hold_are_refused),
         cmocka_unit_test(test_impossible_requests_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,7 +249,8 @@ static ff_status invent(bench *b, const char *config, size_t layers, ff_inventio
 {
     ff_status status = announce(b, "random weights");
     size_t count = b->request->blocks ? b->request->blocks : layers;
-    return status ? status : ff_invention_open(out, config, count, b->request->bf16 ? FF_BF16 : FF_F32, b->error);
+    *out = (ff_invention){.dtype = b->request->bf16 ? FF_BF16 : FF_F32, .most = b->request->most_weight_bytes};
+    return status ? status : ff_invention_open(out, config, count, b->error);
 }
 
 static size_t invented_bytes(const ff_invention *from)

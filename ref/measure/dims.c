@@ -88,6 +88,9 @@ static ff_status make_tensor(void *user, ff_weight *view, ff_error *error)
     bool fits = true;
     for (int i = 0; i < view->rank; i++)
         fits = fits && ff_multiply_sizes(count, view->shape[i], &count);
+    if (fits && to->most && count > to->most / ff_dtype_size(to->dtype) - to->drawn)
+        return ff_fail(error, FF_ERROR_MEMORY, "random weights of these dimensions need more than the %.1f GiB of "
+                       "memory that are free: fewer blocks, or bf16, need less", (double)to->most / (1 << 30));
     void *data = fits ? ff_arena_take(to->memory, count, ff_dtype_size(to->dtype)) : NULL;
     if (!data) {
         ff_print_shape(shape, view->rank, view->shape);
@@ -105,11 +108,10 @@ static ff_status make_tensor(void *user, ff_weight *view, ff_error *error)
     return FF_OK;
 }
 
-ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, ff_error *error)
+ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_error *error)
 {
     char text[MOST_CONFIG];
-    *out = (ff_invention){.dtype = dtype, .memory = ff_arena_create()};
-    if (!out->memory)
+    if (!(out->memory = ff_arena_create()))
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights");
     snprintf(text, sizeof text, config, layers);
     ff_status status = ff_config_parse("(built-in config)", text, &out->config, error);

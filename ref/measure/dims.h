@@ -26,10 +26,11 @@ typedef struct ff_invention {
     ff_arena *memory;    // what the weights point into
     ff_dtype dtype;
     uint64_t drawn;      // numbers so far
+    size_t most;         // bytes; 0: whatever can be had
 } ff_invention;
 
-// Call ff_invention_close in any case.
-ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, ff_error *error);
+// out: dtype and most are set, all else 0. Call ff_invention_close in any case.
+ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_error *error);
 void ff_invention_close(ff_invention *invention);
 
 #endif
