@@ -8,10 +8,10 @@ build=${BUILD:-build} out=${OUT:-out}
 sh tools/setup.sh build
 sh tools/build.sh "$build"
 firstframe=$build/firstframe
-pick=seed-0003.png
+pick=seed-0001.png
 box=0,92,128,36
 still="Portrait of a young woman with auburn hair, soft studio lighting, looking slightly off-camera, soft illustration"
-mend="Portrait of a young woman with shoulder-length auburn hair, fair skin, navy top, soft studio lighting,\
+mend="Portrait of a young woman with shoulder-length auburn hair, tan skin, red top, soft studio lighting,\
  looking slightly off-camera, soft illustration"
 motion="She slowly turns her head toward the camera and gives a subtle smile. Gentle lighting shift."
 mkdir -p "$out"

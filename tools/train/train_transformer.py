@@ -98,13 +98,13 @@ def draw_stills(rng, data, count):
 
 def how_often_still(still, _):
     """Heads that look at the camera are drawn more often: those made are often turned a little aside."""
-    return 2.5 if "looking at the camera" in still else 1.0
+    return 3.5 if "looking at the camera" in still else 1.0
 
 
 def how_often_clip(still, motion):
     """Turns, the wider the more, push-ins, what is rare, and sketches and glasses that move, whose lines are hard, are
     drawn more often."""
-    often = {" head ": 2.6, "pull-out": 1.6, "rises": 1.6, "push-in": 1.8, "smile": 1.2, "pan": 1.2, "still": 2.0}
+    often = {" head ": 2.6, "pull-out": 2.0, "rises": 1.6, "push-in": 1.8, "smile": 1.2, "pan": 1.2, "still": 2.0}
     if " head " in motion and ("slightly" in motion or "subtle" in motion):
         often[" head "] = 1.6
     sketch = still.startswith("Portrait") and "sketch" in still

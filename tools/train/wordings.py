@@ -69,7 +69,8 @@ MOVES = [
         "camera pulls out slowly", "slow zoom out", "the camera slowly zooms out", "camera zooms out slowly",
         "camera slowly moves away", "the camera slowly pulls back", "slowly zooming out", "slow pull-back", "zoom out",
         "camera zooms out", "the camera moves back slowly", "dolly out slowly",
-        "the camera slowly pulls back from {face}", "camera slowly zooms out from {face}"]),
+        "the camera slowly pulls back from {face}", "camera slowly zooms out from {face}",
+        "the camera goes slowly back from {face}", "camera moves away slowly"]),
     (r"slow pan to the (left|right)", [
         "slow pan to the {0}", "slow pan {0}", "the camera slowly pans to the {0}", "camera pans {0} slowly",
         "the camera pans to the {0}", "pan {0}", "slow camera pan to the {0}", "pan slowly to the {0}",
@@ -130,6 +131,12 @@ STILLS = [
     (r"soft clouds", ["soft clouds", "clouds", "with soft clouds"]),
 ]
 
+# What is said to be going on as well: she is turning, the camera is slowly zooming in.
+GOING_ON = re.compile(
+    r"\b((?:slowly|slightly|gently|subtly|softly|warmly|quickly|slow) )?(turn|look|blow|push|zoom|pull|drift|sail|"
+    r"climb|flow|sway|shift|brighten|approach|form|spread|pass|change|move|smile|give|rise|come|pan|begin)(?:s|es)\b")
+GO_ON = 0.2  # part of the sentences worded otherwise
+
 CAMERA = ("push-in", "pull-out", " pan ")
 STANDING_CAMERA = ["the camera stays still", "static camera", "fixed camera", "the camera does not move"]
 ORNAMENTS = ["cinematic", "smooth motion", "3 seconds", "high quality", "natural motion"]
@@ -150,11 +157,17 @@ def say(rng, part, table, people):
     return part
 
 
+def go_on(sentence):
+    """What happens as what is happening: she turns, she is turning."""
+    twice = {"pan": "pann", "begin": "beginn"}
+    return GOING_ON.sub(lambda w: f"is {w[1] or ''}{twice.get(w[2], w[2].removesuffix('e'))}ing", sentence)
+
+
 def people_of(rng, still):
     woman = "man" not in re.findall(r"\w+", still)
     pronoun = ("she" if woman else "he") if rng.random() < 0.3 else ("She" if woman else "He")
     adult = "woman" if woman else "man"
-    who = rng.choice([f"the {adult}", f"the young {adult}"])
+    who = rng.choice([f"the {adult}", f"the young {adult}", f"a {adult}"])
     face = rng.choice([f"{'her' if woman else 'his'} face", "the face"]) if still.startswith("Portrait") else "the lake"
     return dict(pr=pronoun, po="her" if woman else "his", adult=adult, who=who, face=face)
 
@@ -180,6 +193,8 @@ def reword_move(rng, still, move):
     rng.shuffle(parts)
     if not any(camera in move for camera in CAMERA) and rng.random() < 0.08:
         parts.append(rng.choice(STANDING_CAMERA))
+    if rng.random() < GO_ON:
+        parts = [go_on(part) for part in parts]
     if rng.random() < 0.06:
         parts.append(rng.choice(ORNAMENTS))
     return join(rng, parts)
