@@ -153,6 +153,7 @@ def say(rng, part, table, people):
         if found := re.fullmatch(pattern, part):
             way = ways[0] if rng.random() < 0.25 else rng.choice(ways)
             said = way.format(*(word or "" for word in found.groups()), **people)
+            said = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", said)
             return re.sub(r"^,? |(?<= ) +", "", said)
     return part
 
