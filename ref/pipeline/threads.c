@@ -2,8 +2,45 @@
 
 #include <omp.h>
 #include <stdlib.h>
+#include <threads.h>
 
 #include "../system.h"
+
+static int wait_at(void *gate)
+{
+    mtx_lock(gate);
+    mtx_unlock(gate);
+    return 0;
+}
+
+// Starts threads until there are `count` or no more can be had, and ends them. Returns how many there were.
+static size_t start_and_end(thrd_t *threads, size_t count, mtx_t *gate)
+{
+    size_t started = 0;
+    mtx_lock(gate);
+    while (started < count && thrd_create(&threads[started], wait_at, gate) == thrd_success)
+        started++;
+    mtx_unlock(gate);
+    for (size_t i = 0; i < started; i++)
+        thrd_join(threads[i], NULL);
+    return started;
+}
+
+ff_status ff_check_threads(size_t threads, ff_error *error)
+{
+    size_t most = (size_t)omp_get_thread_limit(), count = threads ? threads : (size_t)omp_get_max_threads();
+    size_t others = (count < most ? count : most) - 1, started = 0;  // the caller's is the first
+    thrd_t *handles = calloc(others + 1, sizeof *handles);
+    mtx_t gate;
+    if (handles && mtx_init(&gate, mtx_plain) == thrd_success) {
+        started = start_and_end(handles, others, &gate);
+        mtx_destroy(&gate);
+    }
+    free(handles);
+    if (started < others)
+        return ff_fail(error, FF_ERROR_MEMORY, "%zu threads cannot be started here, %zu can", others + 1, started + 1);
+    return FF_OK;
+}
 
 // A thread's floating-point environment before the work. OpenMP may give a team fewer threads than asked for.
 typedef struct thread_mode {

@@ -60,7 +60,10 @@ int main(int count, char **arguments)
     } else if (status == FF_OK) {
         report.quiet = options.quiet;
         report.verbose = options.verbose;
-        status = command->run(&options, &report, &error);
+        if (ff_option_table[FF_OPTION_THREADS].commands & command->bit)
+            status = ff_check_threads(options.threads, &error);
+        if (status == FF_OK)
+            status = command->run(&options, &report, &error);
     }
     return ff_report_finish(&report, status, &error);
 }
