@@ -308,7 +308,8 @@ run 1 t2i $small -p x -o still.png/x.png
 absent full.png
 ls .*png* *.png?* 2>/dev/null && fail "temporary files were left behind"
 if (ulimit -v 1000000 && "$program" --version >/dev/null 2>&1); then  # a sanitizer needs more
-    (ulimit -v 1000000 && run 1 t2i $small -p x -t 900 -o crowd.png; says '900 threads cannot be started'; exit $failures)
+    (ulimit -v 1000000 && run 1 t2i $small -p x -t 900 -o crowd.png
+    says '900 threads cannot be started'; exit $failures)
     [ $? -eq $failures ] || fail "threads that cannot be started were not reported"
     ls crowd.png* 2>/dev/null && fail "a temporary file was left behind"
 fi
