@@ -249,8 +249,8 @@ static ff_status invent(bench *b, const char *config, size_t layers, ff_inventio
 {
     ff_status status = announce(b, "random weights");
     size_t count = b->request->blocks ? b->request->blocks : layers;
-    *out = (ff_invention){.dtype = b->request->bf16 ? FF_BF16 : FF_F32, .most = b->request->most_weight_bytes};
-    return status ? status : ff_invention_open(out, config, count, b->error);
+    ff_dtype dtype = b->request->bf16 ? FF_BF16 : FF_F32;
+    return status ? status : ff_invention_open(out, config, count, dtype, b->request->most_weight_bytes, b->error);
 }
 
 static size_t invented_bytes(const ff_invention *from)
@@ -324,20 +324,19 @@ static ff_status resolve_sizes(bench *b)
     const ff_model_facts *facts = b->model ? &b->model->facts : NULL;
     size_t spatial = facts ? facts->spatial_factor : b->dims->spatial_factor;
     size_t temporal = facts ? facts->temporal_factor : b->dims->temporal_factor;
-    size_t patch[3] = {1, 2, 2};
+    size_t multiple_width = facts ? facts->multiple_width : 2 * spatial;  // published patches are 2x2
+    size_t multiple_height = facts ? facts->multiple_height : 2 * spatial;
     size_t width = request->width ? request->width : facts ? facts->default_width : b->dims->width;
     size_t height = request->height ? request->height : facts ? facts->default_height : b->dims->height;
     size_t frames = request->frames ? request->frames : facts ? facts->default_frames : b->dims->frames;
-    if (b->model)
-        memcpy(patch, ff_transformer_describe(b->model->transformer).patch, sizeof patch);
     if (width > MOST_SIDE || height > MOST_SIDE || frames > MOST_FRAMES)
         return ff_fail(b->error, FF_ERROR_INPUT, "%zu frames of %zux%zu are too many or too large", frames, width,
                        height);
-    b->width = width / (spatial * patch[2]) * (spatial * patch[2]);
-    b->height = height / (spatial * patch[1]) * (spatial * patch[1]);
+    b->width = width / multiple_width * multiple_width;
+    b->height = height / multiple_height * multiple_height;
     if (!b->width || !b->height)
         return ff_fail(b->error, FF_ERROR_INPUT, "a size of %zux%zu is too small: this model needs at least %zux%zu",
-                       width, height, spatial * patch[2], spatial * patch[1]);
+                       width, height, multiple_width, multiple_height);
     b->frames = frames % temporal == 1 % temporal ? frames : frames / temporal * temporal + 1;
     b->latent_frames = (b->frames - 1) / temporal + 1;
     b->latent_height = b->height / spatial;

@@ -108,10 +108,12 @@ static ff_status make_tensor(void *user, ff_weight *view, ff_error *error)
     return FF_OK;
 }
 
-ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_error *error)
+ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, size_t most,
+                            ff_error *error)
 {
     char text[MOST_CONFIG];
-    if (!(out->memory = ff_arena_create()))
+    *out = (ff_invention){.dtype = dtype, .most = most, .memory = ff_arena_create()};
+    if (!out->memory)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights");
     snprintf(text, sizeof text, config, layers);
     ff_status status = ff_config_parse("(built-in config)", text, &out->config, error);

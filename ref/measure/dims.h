@@ -26,11 +26,12 @@ typedef struct ff_invention {
     ff_arena *memory;    // what the weights point into
     ff_dtype dtype;
     uint64_t drawn;      // numbers so far
-    size_t most;         // bytes; 0: whatever can be had
+    size_t most;         // bytes that may be taken; 0: whatever can be had
 } ff_invention;
 
-// out: dtype and most are set, all else 0. Call ff_invention_close in any case.
-ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_error *error);
+// most: bytes that may be taken; 0 for whatever can be had. Call ff_invention_close in any case.
+ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, size_t most,
+                            ff_error *error);
 void ff_invention_close(ff_invention *invention);
 
 #endif
