@@ -70,7 +70,7 @@ refuse 'expected WIDTHxHEIGHT' t2i -m model -p x -o x.png --size 0x0
 refuse 'expected WIDTHxHEIGHT' t2i -m model -p x -o x.png --size 1000000000x1000000000
 refuse 'too small' t2i -m model -p x -o x.png --size 8x8
 refuse 'belongs to no option' t2i $small -p a red fox -o x.png
-refuse 'x.jpg' t2i $small -p x -o x.jpg
+refuse 'x.jpg: a picture must end in' t2i $small -p x -o x.jpg
 refuse 'no such folder' t2i -m nowhere -p x -o x.png
 refuse 'no model_index.json' t2i -m . -p x -o x.png
 refuse 'takes one result' t2v $small -p x -n 2 -o -
@@ -122,6 +122,8 @@ refuse 'is not this run' t2i $small -p 'a cat' -n 3 -o stills --resume
 run 0 t2i $small -p 'a fox' -n 2 -s 5 -o pair.png
 exists pair-seed-0005.png pair-seed-0006.png pair-contact.png
 absent pair.png
+run 0 t2i $small -p 'a fox' -o v1.5/
+exists v1.5/seed-0000.png
 run 0 t2i $small -p 'a fox' -n 2 -o '50%d'
 exists 50%d/seed-0000.png 50%d/contact.png
 absent 500

@@ -28,6 +28,9 @@ ff_status ff_destination_choose(const char *output, bool stills, uint64_t first_
     if (out->folder)
         return FF_OK;
     ff_status status = ff_output_recognise(output, &kind, error);
+    if (status != FF_OK && stills && !strchr(output, '%'))
+        return ff_fail(error, FF_ERROR_INPUT, "%.200s: a picture must end in .png or .webp, a folder whose name has a "
+                       "dot in a /", output);
     if (status != FF_OK)
         return status;
     if (count > 1 && (kind == FF_OUTPUT_NUMBERED || strcmp(output, "-") == 0))
