@@ -71,6 +71,7 @@ refuse 'expected WIDTHxHEIGHT' t2i -m model -p x -o x.png --size 1000000000x1000
 refuse 'too small' t2i -m model -p x -o x.png --size 8x8
 refuse 'belongs to no option' t2i $small -p a red fox -o x.png
 refuse 'x.jpg: a picture must end in' t2i $small -p x -o x.jpg
+refuse 'a picture must end in' t2i $small -p x -o 50%d/x.jpg
 refuse 'no such folder' t2i -m nowhere -p x -o x.png
 refuse 'no model_index.json' t2i -m . -p x -o x.png
 refuse 'takes one result' t2v $small -p x -n 2 -o -

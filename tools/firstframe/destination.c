@@ -28,7 +28,7 @@ ff_status ff_destination_choose(const char *output, bool stills, uint64_t first_
     if (out->folder)
         return FF_OK;
     ff_status status = ff_output_recognise(output, &kind, error);
-    if (status != FF_OK && stills && !strchr(output, '%'))
+    if (status != FF_OK && stills && !strchr(last_part(output), '%'))
         return ff_fail(error, FF_ERROR_INPUT, "%.200s: a picture must end in .png or .webp, a folder whose name has a "
                        "dot in a /", output);
     if (status != FF_OK)
