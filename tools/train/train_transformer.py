@@ -44,7 +44,7 @@ from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import sample_scene
 from wordings import reword_move, reword_still
 
-SHIFT = 2.0
+STILL_SHIFT, CLIP_SHIFT = 2.0, 5.0  # of noise levels: a clip has its detail from its first frame, and decides it early
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 CHANNELS = 0.7  # power of a channel's spread that becomes its weight; 2 is what pixels feel, 0 forgets it
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
@@ -52,9 +52,9 @@ MENDS, MEND = 0.33, 3.0  # part of the stills that are to be inpainted, and the 
 UNIFORM = 0.15  # part of the noise levels that are drawn evenly: the fewest of the others are low
 
 
-def draw_sigmas(count):
+def draw_sigmas(count, shift):
     u = torch.sigmoid(torch.randn(count) * 1.1)
-    shifted = SHIFT * u / (1 + (SHIFT - 1) * u)
+    shifted = shift * u / (1 + (shift - 1) * u)
     return torch.where(torch.rand(count) < UNIFORM, 0.02 + 0.98 * torch.rand(count), shifted)
 
 
@@ -104,12 +104,12 @@ def how_often_still(still, _):
 def how_often_clip(still, motion):
     """Turns, the wider the more, push-ins, what is rare, and sketches and glasses that move, whose lines are hard, are
     drawn more often."""
-    often = {" head ": 2.6, "pull-out": 2.0, "rises": 1.6, "push-in": 1.8, "smile": 1.2, "pan": 1.2, "still": 2.0}
+    often = {" head ": 2.6, "pull-out": 2.0, "rises": 1.6, "push-in": 2.2, "smile": 1.2, "pan": 1.2, "still": 3.0}
     if " head " in motion and ("slightly" in motion or "subtle" in motion):
         often[" head "] = 1.6
     sketch = still.startswith("Portrait") and "sketch" in still
     glasses = "glasses" in still and any(word in motion for word in (" head ", "push-in"))
-    hard = 1.7 if glasses else 1.4 if sketch else 1
+    hard = 2.4 if glasses else 1.6 if sketch else 1
     return hard * max((often[word] for word in often if word in motion), default=1.0)
 
 
@@ -210,7 +210,7 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16):
             text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, list(wordings))
             read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, captions)
-            sigma = draw_sigmas(len(latents)).to(self.device)
+            sigma = draw_sigmas(len(latents), STILL_SHIFT if latents.shape[2] == 1 else CLIP_SHIFT).to(self.device)
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
             anchored = (1 - masks) * knowns + masks * noised
