@@ -1,5 +1,5 @@
 """Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults and
-the map of --preview.
+the map of --preview. Of several checkpoints of the transformer, the mean of their weights.
 
 python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model
 """
@@ -24,17 +24,21 @@ DEFAULTS = {
 }
 
 
+def mean_of(states):
+    return {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vae", default="vae.safetensors")
-    parser.add_argument("--transformer", default="transformer.pt")
+    parser.add_argument("--transformer", nargs="+", default=["transformer.pt"])
     parser.add_argument("--out", default="golden/model")
     options = parser.parse_args()
-    saved = torch.load(options.transformer)
-    vae = load_vae(options.vae, *([float(x) for x in saved[key]] for key in ("mean", "std")))
+    saved = [torch.load(path) for path in options.transformer]
+    vae = load_vae(options.vae, *([float(x) for x in saved[0][key]] for key in ("mean", "std")))
     transformer, text_encoder = make_transformer(), make_text_encoder()
-    transformer.load_state_dict(saved["m"])
-    text_encoder.load_state_dict(saved["te"])
+    transformer.load_state_dict(mean_of([each["m"] for each in saved]))
+    text_encoder.load_state_dict(mean_of([each["te"] for each in saved]))
     WanImageToVideoPipeline(
         tokenizer=make_tokenizer(),
         text_encoder=text_encoder.eval().bfloat16(),
