@@ -111,6 +111,27 @@ static void test_pixels_outside_the_mask_are_the_pictures(void **state)
     ff_inpaint_free(&s.inpaint);
 }
 
+static void test_a_tint_all_over_is_taken_back(void **state)
+{
+    (void)state;
+    scene s;
+    ff_error error = {0};
+    uint8_t tinted[3 * 32 * 32], pasted[3 * WIDTH * HEIGHT];
+    ff_image result = {32, 32, tinted}, out = {WIDTH, HEIGHT, pasted};
+    prepare(&s, true);
+    for (size_t i = 0; i < 32 * 32; i++)
+        memcpy(tinted + 3 * i, (uint8_t[]){110, 90, 62}, 3);
+    assert_ok(ff_inpaint_paste(&s.inpaint, &s.picture, &result, &s.plan, true, &out, &error), &error);
+    for (size_t i = 0; i < sizeof pasted; i++)
+        assert_int_equal(pasted[i], 90);
+    // another colour is not a tint: 50 from the picture's is taken for 14, 64 for none
+    for (size_t i = 0; i < 32 * 32; i++)
+        memcpy(tinted + 3 * i, (uint8_t[]){140, 154, 255}, 3);
+    assert_ok(ff_inpaint_paste(&s.inpaint, &s.picture, &result, &s.plan, true, &out, &error), &error);
+    assert_memory_equal(pasted + 3 * (20 * WIDTH + 25), ((uint8_t[]){126, 154, 255}), 3);
+    ff_inpaint_free(&s.inpaint);
+}
+
 static void test_a_mask_over_everything_works(void **state)
 {
     (void)state;
@@ -135,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_the_crop_is_the_box_times_its_context),
         cmocka_unit_test(test_the_flaw_does_not_reach_the_encoder),
         cmocka_unit_test(test_pixels_outside_the_mask_are_the_pictures),
+        cmocka_unit_test(test_a_tint_all_over_is_taken_back),
         cmocka_unit_test(test_a_mask_over_everything_works),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_TINT 32.0f  // of 255
+
 typedef struct span {
     size_t start, length;
 } span;
@@ -133,6 +135,12 @@ static void fill_channel(size_t width, size_t height, const uint32_t *depth, con
         }
 }
 
+// Enough for a fill to be smooth from rim to rim.
+static size_t smoothing_passes(const uint32_t *depth, const size_t *order, size_t count)
+{
+    return smaller(count ? 2 * (size_t)depth[order[count - 1]] : 0, 64);
+}
+
 static ff_status fill_masked(const ff_image *in, const uint8_t *mask, ff_image *out, ff_error *error)
 {
     size_t pixels = in->width * in->height, count;
@@ -144,11 +152,10 @@ static ff_status fill_masked(const ff_image *in, const uint8_t *mask, ff_image *
         status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", in->width, in->height);
     } else {
         mask_depth(in->width, in->height, mask, depth, order, &count);
-        size_t deepest = count ? depth[order[count - 1]] : 0;
         for (size_t channel = 0; channel < 3; channel++) {
             for (size_t i = 0; i < pixels; i++)
                 value[i] = in->rgb[3 * i + channel];
-            fill_channel(in->width, in->height, depth, order, count, smaller(2 * deepest, 64), value);
+            fill_channel(in->width, in->height, depth, order, count, smoothing_passes(depth, order, count), value);
             for (size_t i = 0; i < pixels; i++)
                 out->rgb[3 * i + channel] = mask[i] ? (uint8_t)(value[i] + 0.5f) : in->rgb[3 * i + channel];
         }
@@ -215,6 +222,33 @@ void ff_inpaint_free(ff_inpaint *inpaint)
     *inpaint = (ff_inpaint){0};
 }
 
+// A difference of colour as far as it is a tint: beyond MOST_TINT it counts for less, and from twice that on for
+// nothing, being another shape or the colour that was asked for.
+static float as_tint(float difference)
+{
+    float size = fabsf(difference);
+    return size <= MOST_TINT ? difference : size < 2 * MOST_TINT ? copysignf(2 * MOST_TINT - size, difference) : 0;
+}
+
+// Tints the masked pixels of *result so that they meet the original at the mask's rim: what the two differ by around
+// the mask is filled into it and added (Perez, Gangnet and Blake, "Poisson Image Editing", 2003).
+//   value: [pixels], for use here
+static void match_rim(const ff_image *original, const uint32_t *depth, const size_t *order, size_t count, float *value,
+                      ff_image *result)
+{
+    size_t pixels = original->width * original->height;
+    for (size_t channel = 0; channel < 3; channel++) {
+        for (size_t i = 0; i < pixels; i++)
+            value[i] = as_tint((float)original->rgb[3 * i + channel] - (float)result->rgb[3 * i + channel]);
+        fill_channel(original->width, original->height, depth, order, count, smoothing_passes(depth, order, count),
+                     value);
+        for (size_t k = 0; k < count; k++) {
+            uint8_t *at = &result->rgb[3 * order[k] + channel];
+            *at = (uint8_t)(fminf(fmaxf((float)*at + value[order[k]], 0), 255) + 0.5f);
+        }
+    }
+}
+
 ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, const ff_image *result,
                            const ff_plan *plan, bool fill, ff_image *out, ff_error *error)
 {
@@ -222,14 +256,16 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
     const ff_image *base = fill ? &inpaint->filled : &inpaint->original;
     uint32_t *depth = malloc(cw * ch * sizeof *depth);
     size_t *order = malloc(cw * ch * sizeof *order);
+    float *value = malloc(cw * ch * sizeof *value);
     ff_image shrunk;
     ff_status status = FF_OK;
-    if (!allocate_image(&shrunk, cw, ch) || !depth || !order)
+    if (!allocate_image(&shrunk, cw, ch) || !depth || !order || !value)
         status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", cw, ch);
     if (!status)
         status = ff_image_resize(result, &shrunk, error);
     if (!status) {
         mask_depth(cw, ch, inpaint->crop_mask, depth, order, &count);
+        match_rim(&inpaint->original, depth, order, count, value, &shrunk);
         // the new picture comes in over an eighth of the way to the mask's middle, at least over one pixel
         uint32_t deepest = count ? depth[order[count - 1]] : 0, feather = deepest / 8 + 1;
         memcpy(out->rgb, picture->rgb, 3 * picture->width * picture->height);
@@ -247,5 +283,6 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
     free(shrunk.rgb);
     free(depth);
     free(order);
+    free(value);
     return status;
 }

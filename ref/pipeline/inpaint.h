@@ -22,7 +22,8 @@ ff_status ff_inpaint_prepare(const ff_image *picture, const uint8_t *mask, const
                              ff_inpaint *out, ff_error *error);
 void ff_inpaint_free(ff_inpaint *inpaint);
 
-// The picture with the model's result in the masked pixels, feathered inside the mask; every other byte is picture's.
+// The picture with the model's result in the masked pixels, tinted there to meet what is around the mask, and feathered
+// inside it; every other byte is picture's.
 // result: [model_height, model_width, 3]   fill: as above; feathering runs toward it.   out->rgb: as large as picture's
 ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, const ff_image *result,
                            const ff_plan *plan, bool fill, ff_image *out, ff_error *error);

@@ -46,6 +46,7 @@ MOTIONS = {
 OTHER_WORDS = {
     "turn": ("{Her} face {how} turns {where}", "slightly", "slowly"),
     "smile": ("There is {how} on {her} face", "a subtle smile", "a smile"),
+    "smile fades": ("The smile on {her} face disappears", "", ""),
     "push-in": ("Camera moving in on {her} face {how}", "slowly", "quickly"),
     "pull-out": ("The camera is slowly moving away from {her} face", "", ""),
     "light": ("The lighting around {her} head shifts {how}", "gently", "strongly"),
@@ -78,7 +79,7 @@ def sample_motion(rng, sample, keys, word):
 
 
 def in_other_words(kind, scene):
-    sentence, weak, strong = OTHER_WORDS[kind]
+    sentence, weak, strong = OTHER_WORDS["smile fades" if "smile fades" in scene["move"] else kind]
     her = people_of(random, scene["still"])["po"]
     where = re.search("toward the camera|to the left|to the right", scene["move"])
     how = weak if any(word in scene["move"] for word in WEAK) else strong

@@ -7,7 +7,7 @@ A batch is stills (text-to-image, and boxes to inpaint) and clips (image-to-vide
 text-to-video), told apart only by the mask, as when sampling. In clips what moves weighs up to ten times what stays, by
 how much it moves against the clip's mean, so that a smile, a few cells of a clip, is not lost in it. The middle of a
 portrait, where the face is, weighs more than the rest: four times in stills, twice in clips; a box to inpaint weighs
-three times as much, being small. Wide latent channels weigh more: once normalised, an error in the widest (standard
+five times as much, being small. Wide latent channels weigh more: once normalised, an error in the widest (standard
 deviation 7.2) is felt by the pixels over fifty times as much as in the narrowest (0.96).
 
 The transformer is asked in other words as well (wordings.py), so that it need not be spoken to as the captions do.
@@ -44,18 +44,19 @@ from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import sample_scene
 from wordings import reword_move, reword_still
 
-STILL_SHIFT, CLIP_SHIFT = 2.0, 5.0  # of noise levels: a clip has its detail from its first frame, and decides it early
+STILL_SHIFT, KNOWN_SHIFT = 2.0, 5.0  # of noise levels: where a part is known, detail comes from it and is decided early
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 CHANNELS = 0.7  # power of a channel's spread that becomes its weight; 2 is what pixels feel, 0 forgets it
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
-MENDS, MEND = 0.33, 3.0  # part of the stills that are to be inpainted, and the weight of what is made in them
+MENDS, MEND = 0.45, 5.0  # part of the stills that are to be inpainted, and the weight of what is made in them
 UNIFORM = 0.15  # part of the noise levels that are drawn evenly: the fewest of the others are low
 
 
-def draw_sigmas(count, shift):
-    u = torch.sigmoid(torch.randn(count) * 1.1)
+def draw_sigmas(kinds):
+    u = torch.sigmoid(torch.randn(len(kinds)) * 1.1)
+    shift = torch.tensor([STILL_SHIFT if kind == "still" else KNOWN_SHIFT for kind in kinds])
     shifted = shift * u / (1 + (shift - 1) * u)
-    return torch.where(torch.rand(count) < UNIFORM, 0.02 + 0.98 * torch.rand(count), shifted)
+    return torch.where(torch.rand(len(kinds)) < UNIFORM, 0.02 + 0.98 * torch.rand(len(kinds)), shifted)
 
 
 def weigh_face(caption, rows, columns):
@@ -104,7 +105,7 @@ def how_often_still(still, _):
 def how_often_clip(still, motion):
     """Turns, the wider the more, push-ins, what is rare, and sketches and glasses that move, whose lines are hard, are
     drawn more often."""
-    often = {" head ": 2.6, "pull-out": 2.0, "rises": 1.6, "push-in": 2.2, "smile": 1.2, "pan": 1.2, "still": 3.0}
+    often = {" head ": 2.6, "pull-out": 2.0, "rises": 1.6, "push-in": 2.2, "smile": 2.0, "pan": 1.2, "still": 3.0}
     if " head " in motion and ("slightly" in motion or "subtle" in motion):
         often[" head "] = 1.6
     sketch = still.startswith("Portrait") and "sketch" in still
@@ -210,7 +211,7 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16):
             text, PaddedText.bias = embed(self.tokenizer, self.text_encoder, list(wordings))
             read = self.reader(text, PaddedText.bias[:, 0, 0] == 0, captions)
-            sigma = draw_sigmas(len(latents), STILL_SHIFT if latents.shape[2] == 1 else CLIP_SHIFT).to(self.device)
+            sigma = draw_sigmas(kinds).to(self.device)
             noise = torch.randn_like(latents)
             noised = (1 - self.spread(sigma).transpose(0, 1)) * latents + self.spread(sigma).transpose(0, 1) * noise
             anchored = (1 - masks) * knowns + masks * noised
