@@ -230,23 +230,36 @@ static float as_tint(float difference)
     return size <= MOST_TINT ? difference : size < 2 * MOST_TINT ? copysignf(2 * MOST_TINT - size, difference) : 0;
 }
 
-// Tints the masked pixels of *result so that they meet the original at the mask's rim: what the two differ by around
-// the mask is filled into it and added (Perez, Gangnet and Blake, "Poisson Image Editing", 2003).
-//   value: [pixels], for use here
-static void match_rim(const ff_image *original, const uint32_t *depth, const size_t *order, size_t count, float *value,
-                      ff_image *result)
+// The result without the tint in which it differs from the crop around the mask: the difference outside the mask is
+// filled into it and added (Perez, Gangnet and Blake, "Poisson Image Editing", 2003).
+static ff_status match_rim(const ff_inpaint *inpaint, const ff_image *result, ff_image *out, ff_error *error)
 {
-    size_t pixels = original->width * original->height;
-    for (size_t channel = 0; channel < 3; channel++) {
-        for (size_t i = 0; i < pixels; i++)
-            value[i] = as_tint((float)original->rgb[3 * i + channel] - (float)result->rgb[3 * i + channel]);
-        fill_channel(original->width, original->height, depth, order, count, smoothing_passes(depth, order, count),
-                     value);
-        for (size_t k = 0; k < count; k++) {
-            uint8_t *at = &result->rgb[3 * order[k] + channel];
-            *at = (uint8_t)(fminf(fmaxf((float)*at + value[order[k]], 0), 255) + 0.5f);
+    size_t pixels = result->width * result->height, count;
+    uint32_t *depth = malloc(pixels * sizeof *depth);
+    size_t *order = malloc(pixels * sizeof *order);
+    float *value = malloc(pixels * sizeof *value);
+    ff_status status = FF_OK;
+    if (!depth || !order || !value)
+        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for %zux%zu pixels", result->width, result->height);
+    if (!status)
+        status = ff_image_resize(&inpaint->filled, out, error);  // the flaw would reach over the mask's rim
+    if (!status) {
+        mask_depth(result->width, result->height, inpaint->mask, depth, order, &count);
+        for (size_t channel = 0; channel < 3; channel++) {
+            for (size_t i = 0; i < pixels; i++)
+                value[i] = as_tint((float)out->rgb[3 * i + channel] - (float)result->rgb[3 * i + channel]);
+            fill_channel(result->width, result->height, depth, order, count, smoothing_passes(depth, order, count),
+                         value);
+            for (size_t i = 0; i < pixels; i++) {
+                float tinted = (float)result->rgb[3 * i + channel] + (count ? value[i] : 0);
+                out->rgb[3 * i + channel] = (uint8_t)(fminf(fmaxf(tinted, 0), 255) + 0.5f);
+            }
         }
     }
+    free(depth);
+    free(order);
+    free(value);
+    return status;
 }
 
 ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, const ff_image *result,
@@ -256,16 +269,17 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
     const ff_image *base = fill ? &inpaint->filled : &inpaint->original;
     uint32_t *depth = malloc(cw * ch * sizeof *depth);
     size_t *order = malloc(cw * ch * sizeof *order);
-    float *value = malloc(cw * ch * sizeof *value);
-    ff_image shrunk;
+    ff_image matched = {0}, shrunk = {0};
     ff_status status = FF_OK;
-    if (!allocate_image(&shrunk, cw, ch) || !depth || !order || !value)
+    if (!allocate_image(&matched, result->width, result->height) || !allocate_image(&shrunk, cw, ch) || !depth ||
+        !order)
         status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", cw, ch);
     if (!status)
-        status = ff_image_resize(result, &shrunk, error);
+        status = match_rim(inpaint, result, &matched, error);
+    if (!status)
+        status = ff_image_resize(&matched, &shrunk, error);
     if (!status) {
         mask_depth(cw, ch, inpaint->crop_mask, depth, order, &count);
-        match_rim(&inpaint->original, depth, order, count, value, &shrunk);
         // the new picture comes in over an eighth of the way to the mask's middle, at least over one pixel
         uint32_t deepest = count ? depth[order[count - 1]] : 0, feather = deepest / 8 + 1;
         memcpy(out->rgb, picture->rgb, 3 * picture->width * picture->height);
@@ -280,9 +294,9 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
             }
         }
     }
+    free(matched.rgb);
     free(shrunk.rgb);
     free(depth);
     free(order);
-    free(value);
     return status;
 }
