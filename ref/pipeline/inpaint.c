@@ -72,12 +72,18 @@ static bool allocate_image(ff_image *image, size_t width, size_t height)
     return image->rgb != NULL;
 }
 
-// Steps from the nearest unmasked pixel (4 neighbours), 0 outside the mask, in the order they were reached.
-//   depth: [width * height]   order: indices of the masked pixels; *count of them
-// A mask without any outside leaves depth 0 everywhere.
-static void mask_depth(size_t width, size_t height, const uint8_t *mask, uint32_t *depth, size_t *order,
-                       size_t *count)
+// The masked pixels of a picture, and how far inside the mask they are.
+typedef struct interior {
+    size_t width, height, count;
+    uint32_t *depth;  // [width * height], steps from the nearest unmasked pixel (4 neighbours), 0 outside the mask
+    size_t *order;    // the masked pixels as they are reached from outside, `count` of them; none if nothing is outside
+    float *value;     // [width * height], room for a channel
+} interior;
+
+static void find_depths(const uint8_t *mask, interior *out)
 {
+    size_t width = out->width, height = out->height, *order = out->order;
+    uint32_t *depth = out->depth;
     size_t found = 0;
     memset(depth, 0, width * height * sizeof *depth);
     for (size_t level = 0, done = 0;; level++) {
@@ -107,17 +113,45 @@ static void mask_depth(size_t width, size_t height, const uint8_t *mask, uint32_
         if (found == before)
             break;
     }
-    *count = found;
+    out->count = found;
 }
 
-// One value channel: masked pixels become the mean of their already known 8 neighbours, from the rim inward, and are
-// then smoothed among themselves and against the rim.
-static void fill_channel(size_t width, size_t height, const uint32_t *depth, const size_t *order, size_t count,
-                         size_t passes, float *value)
+static void free_interior(interior *inside)
 {
+    free(inside->depth);
+    free(inside->order);
+    free(inside->value);
+}
+
+// out: to be freed, after an error as well
+static ff_status find_interior(size_t width, size_t height, const uint8_t *mask, interior *out, ff_error *error)
+{
+    size_t pixels = width * height;
+    *out = (interior){.width = width, .height = height};
+    out->depth = malloc(pixels * sizeof *out->depth);
+    out->order = malloc(pixels * sizeof *out->order);
+    out->value = malloc(pixels * sizeof *out->value);
+    if (!out->depth || !out->order || !out->value)
+        return ff_fail(error, FF_ERROR_MEMORY, "out of memory for a picture of %zux%zu", width, height);
+    find_depths(mask, out);
+    return FF_OK;
+}
+
+static size_t deepest(const interior *inside)
+{
+    return inside->count ? inside->depth[inside->order[inside->count - 1]] : 0;
+}
+
+// Masked values become the mean of their already known 8 neighbours, from the rim inward, and are then smoothed among
+// themselves and against the rim, often enough to be smooth from rim to rim.
+static void fill_values(interior *inside)
+{
+    size_t width = inside->width, height = inside->height, passes = smaller(2 * deepest(inside), 64);
+    const uint32_t *depth = inside->depth;
+    float *value = inside->value;
     for (size_t pass = 0; pass <= passes; pass++)
-        for (size_t k = 0; k < count; k++) {
-            size_t i = order[k], column = i % width, row = i / width;
+        for (size_t k = 0; k < inside->count; k++) {
+            size_t i = inside->order[k], column = i % width, row = i / width;
             float sum = 0, neighbours = 0;
             for (int dy = -1; dy <= 1; dy++)
                 for (int dx = -1; dx <= 1; dx++) {
@@ -135,37 +169,22 @@ static void fill_channel(size_t width, size_t height, const uint32_t *depth, con
         }
 }
 
-// Enough for a fill to be smooth from rim to rim.
-static size_t smoothing_passes(const uint32_t *depth, const size_t *order, size_t count)
-{
-    return smaller(count ? 2 * (size_t)depth[order[count - 1]] : 0, 64);
-}
-
 static ff_status fill_masked(const ff_image *in, const uint8_t *mask, ff_image *out, ff_error *error)
 {
-    size_t pixels = in->width * in->height, count;
-    uint32_t *depth = malloc(pixels * sizeof *depth);
-    size_t *order = malloc(pixels * sizeof *order);
-    float *value = malloc(pixels * sizeof *value);
-    ff_status status = FF_OK;
-    if (!depth || !order || !value) {
-        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", in->width, in->height);
-    } else {
-        mask_depth(in->width, in->height, mask, depth, order, &count);
-        for (size_t channel = 0; channel < 3; channel++) {
-            for (size_t i = 0; i < pixels; i++)
-                value[i] = in->rgb[3 * i + channel];
-            fill_channel(in->width, in->height, depth, order, count, smoothing_passes(depth, order, count), value);
-            for (size_t i = 0; i < pixels; i++)
-                out->rgb[3 * i + channel] = mask[i] ? (uint8_t)(value[i] + 0.5f) : in->rgb[3 * i + channel];
-        }
-        // nothing known to fill from: grey
-        if (count == 0)
-            memset(out->rgb, 128, 3 * pixels);
+    size_t pixels = in->width * in->height;
+    interior inside;
+    ff_status status = find_interior(in->width, in->height, mask, &inside, error);
+    for (size_t channel = 0; channel < 3 && !status; channel++) {
+        for (size_t i = 0; i < pixels; i++)
+            inside.value[i] = in->rgb[3 * i + channel];
+        fill_values(&inside);
+        for (size_t i = 0; i < pixels; i++)
+            out->rgb[3 * i + channel] = mask[i] ? (uint8_t)(inside.value[i] + 0.5f) : in->rgb[3 * i + channel];
     }
-    free(depth);
-    free(order);
-    free(value);
+    // nothing known to fill from: grey
+    if (!status && inside.count == 0)
+        memset(out->rgb, 128, 3 * pixels);
+    free_interior(&inside);
     return status;
 }
 
@@ -234,60 +253,48 @@ static float as_tint(float difference)
 // filled into it and added (Perez, Gangnet and Blake, "Poisson Image Editing", 2003).
 static ff_status match_rim(const ff_inpaint *inpaint, const ff_image *result, ff_image *out, ff_error *error)
 {
-    size_t pixels = result->width * result->height, count;
-    uint32_t *depth = malloc(pixels * sizeof *depth);
-    size_t *order = malloc(pixels * sizeof *order);
-    float *value = malloc(pixels * sizeof *value);
-    ff_status status = FF_OK;
-    if (!depth || !order || !value)
-        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for %zux%zu pixels", result->width, result->height);
+    size_t pixels = result->width * result->height;
+    interior inside;
+    ff_status status = find_interior(result->width, result->height, inpaint->mask, &inside, error);
     if (!status)
         status = ff_image_resize(&inpaint->filled, out, error);  // the flaw would reach over the mask's rim
-    if (!status) {
-        mask_depth(result->width, result->height, inpaint->mask, depth, order, &count);
-        for (size_t channel = 0; channel < 3; channel++) {
-            for (size_t i = 0; i < pixels; i++)
-                value[i] = as_tint((float)out->rgb[3 * i + channel] - (float)result->rgb[3 * i + channel]);
-            fill_channel(result->width, result->height, depth, order, count, smoothing_passes(depth, order, count),
-                         value);
-            for (size_t i = 0; i < pixels; i++) {
-                float tinted = (float)result->rgb[3 * i + channel] + (count ? value[i] : 0);
-                out->rgb[3 * i + channel] = (uint8_t)(fminf(fmaxf(tinted, 0), 255) + 0.5f);
-            }
+    for (size_t channel = 0; channel < 3 && !status; channel++) {
+        for (size_t i = 0; i < pixels; i++)
+            inside.value[i] = as_tint((float)out->rgb[3 * i + channel] - (float)result->rgb[3 * i + channel]);
+        fill_values(&inside);
+        for (size_t i = 0; i < pixels; i++) {
+            float tinted = (float)result->rgb[3 * i + channel] + (inside.count ? inside.value[i] : 0);
+            out->rgb[3 * i + channel] = (uint8_t)(fminf(fmaxf(tinted, 0), 255) + 0.5f);
         }
     }
-    free(depth);
-    free(order);
-    free(value);
+    free_interior(&inside);
     return status;
 }
 
 ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, const ff_image *result,
                            const ff_plan *plan, bool fill, ff_image *out, ff_error *error)
 {
-    size_t cw = plan->crop_width, ch = plan->crop_height, count;
+    size_t cw = plan->crop_width, ch = plan->crop_height;
     const ff_image *base = fill ? &inpaint->filled : &inpaint->original;
-    uint32_t *depth = malloc(cw * ch * sizeof *depth);
-    size_t *order = malloc(cw * ch * sizeof *order);
+    interior inside;
     ff_image matched = {0}, shrunk = {0};
-    ff_status status = FF_OK;
-    if (!allocate_image(&matched, result->width, result->height) || !allocate_image(&shrunk, cw, ch) || !depth ||
-        !order)
+    ff_status status = find_interior(cw, ch, inpaint->crop_mask, &inside, error);
+    if (!status && (!allocate_image(&matched, result->width, result->height) || !allocate_image(&shrunk, cw, ch)))
         status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", cw, ch);
     if (!status)
         status = match_rim(inpaint, result, &matched, error);
     if (!status)
         status = ff_image_resize(&matched, &shrunk, error);
     if (!status) {
-        mask_depth(cw, ch, inpaint->crop_mask, depth, order, &count);
         // the new picture comes in over an eighth of the way to the mask's middle, at least over one pixel
-        uint32_t deepest = count ? depth[order[count - 1]] : 0, feather = deepest / 8 + 1;
+        size_t feather = deepest(&inside) / 8 + 1;
         memcpy(out->rgb, picture->rgb, 3 * picture->width * picture->height);
         for (size_t i = 0; i < cw * ch; i++) {
             uint8_t *to = out->rgb + 3 * ((plan->crop_y + i / cw) * picture->width + plan->crop_x + i % cw);
             if (!inpaint->crop_mask[i])
                 continue;
-            float share = depth[i] && depth[i] <= feather ? (float)depth[i] / (float)(feather + 1) : 1.0f;
+            uint32_t depth = inside.depth[i];
+            float share = depth && depth <= feather ? (float)depth / (float)(feather + 1) : 1.0f;
             for (size_t channel = 0; channel < 3; channel++) {
                 float new_value = shrunk.rgb[3 * i + channel], old_value = base->rgb[3 * i + channel];
                 to[channel] = (uint8_t)(old_value + share * (new_value - old_value) + 0.5f);
@@ -296,7 +303,6 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
     }
     free(matched.rgb);
     free(shrunk.rgb);
-    free(depth);
-    free(order);
+    free_interior(&inside);
     return status;
 }

@@ -42,16 +42,17 @@ MOTIONS = {
     "pan": (sample_lake, ["pan"], "pan"),
 }
 
-# the same motion asked in sentences that wordings.py has none of, and for {how} the weak and the strong word
+# the same motion, by words of its caption, asked in sentences that wordings.py has none of, and for {how} the weak and
+# the strong word
 OTHER_WORDS = {
-    "turn": ("{Her} face {how} turns {where}", "slightly", "slowly"),
-    "smile": ("There is {how} on {her} face", "a subtle smile", "a smile"),
+    "head": ("{Her} face {how} turns {where}", "slightly", "slowly"),
     "smile fades": ("The smile on {her} face disappears", "", ""),
+    "smile": ("There is {how} on {her} face", "a subtle smile", "a smile"),
     "push-in": ("Camera moving in on {her} face {how}", "slowly", "quickly"),
     "pull-out": ("The camera is slowly moving away from {her} face", "", ""),
     "light": ("The lighting around {her} head shifts {how}", "gently", "strongly"),
-    "breeze": ("{how} is moving through {her} hair", "A gentle breeze", "A strong wind"),
-    "sun rises": ("The {body} comes up over the water", "", ""),
+    "moves hair": ("{how} is moving through {her} hair", "A gentle breeze", "A strong wind"),
+    "rises": ("The {body} comes up over the water", "", ""),
     "pan": ("Camera panning slowly {where}", "", ""),
 }
 WEAK = ("slightly", "subtle", "slow push-in", "gentle")
@@ -78,8 +79,8 @@ def sample_motion(rng, sample, keys, word):
             return scene
 
 
-def in_other_words(kind, scene):
-    sentence, weak, strong = OTHER_WORDS["smile fades" if "smile fades" in scene["move"] else kind]
+def in_other_words(scene):
+    sentence, weak, strong = next(OTHER_WORDS[words] for words in OTHER_WORDS if words in scene["move"])
     her = people_of(random, scene["still"])["po"]
     where = re.search("toward the camera|to the left|to the right", scene["move"])
     how = weak if any(word in scene["move"] for word in WEAK) else strong
@@ -141,7 +142,7 @@ def judge_motion(program, out, kind, count, other_words=False):
         while (truth == truth[0]).all():  # light on a pencil sketch
             scene = sample_motion(rng, sample, keys, word)
             truth = render(scene, FRAMES, SIZE)
-        still, asked = out / f"{name}-{i:02}.png", in_other_words(kind, scene) if other_words else scene["move"]
+        still, asked = out / f"{name}-{i:02}.png", in_other_words(scene) if other_words else scene["move"]
         Image.fromarray(truth[0]).save(still)
         words = ["-i", still, "-p", asked, "-s", i, "--lossless", "--frames", FRAMES]
         clip = program.run("i2v", out / f"{name}-{i:02}.webp", *words)

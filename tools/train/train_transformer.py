@@ -44,7 +44,7 @@ from ranks import choose_device, leave_together, part_of_time, set_up_ranks
 from scenes import sample_scene
 from wordings import reword_move, reword_still
 
-STILL_SHIFT, KNOWN_SHIFT = 2.0, 5.0  # of noise levels: where a part is known, detail comes from it and is decided early
+STILL_SHIFT, SHIFT = 2.0, 5.0  # of noise levels: what makes clips and mends fit what is known is decided early
 MOTION, STILL = 9.0, 0.05  # the most that motion adds to a cell's weight; the mean square below which a clip stands
 CHANNELS = 0.7  # power of a channel's spread that becomes its weight; 2 is what pixels feel, 0 forgets it
 ATTRIBUTES = 0.5  # weight of the attributes' loss beside the flow's
@@ -54,7 +54,7 @@ UNIFORM = 0.15  # part of the noise levels that are drawn evenly: the fewest of 
 
 def draw_sigmas(kinds):
     u = torch.sigmoid(torch.randn(len(kinds)) * 1.1)
-    shift = torch.tensor([STILL_SHIFT if kind == "still" else KNOWN_SHIFT for kind in kinds])
+    shift = torch.tensor([STILL_SHIFT if kind == "still" else SHIFT for kind in kinds])
     shifted = shift * u / (1 + (shift - 1) * u)
     return torch.where(torch.rand(len(kinds)) < UNIFORM, 0.02 + 0.98 * torch.rand(len(kinds)), shifted)
 
