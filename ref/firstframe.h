@@ -33,6 +33,7 @@ typedef enum ff_status {
     FF_ERROR_MEMORY,
     FF_ERROR_IO,         // reading or writing failed
     FF_CANCELLED,        // a callback asked to stop
+    FF_ERROR_NOT_FINITE, // what was computed is NaN or infinite: a damaged weight, or one that overflows
 } ff_status;
 
 typedef struct ff_error {

@@ -363,5 +363,25 @@ run 0 t2i $small -p 'a fox' -s 7 -o early.png --resume
 says 'starts from the beginning'
 cmp early.png still.png || fail "a run that had not begun was resumed to other frames"
 
+# ---- values that stop being finite ----
+for part in text_encoder/model transformer/diffusion_pytorch_model vae/diffusion_pytorch_model; do
+    rm -rf damaged
+    cp -r model damaged
+    weights=damaged/$part.safetensors
+    for at in $((8 + $(od -An -tu8 -N8 $weights))) $(($(wc -c <$weights) - 4)); do  # the first value and the last
+        printf '\377\377\377\377' | dd of=$weights bs=1 seek=$at conv=notrunc 2>/dev/null  # NaN in every type
+    done
+    for command in "i2v -i still.png -p x --frames 5 -o n.webp" "compare -p x --motion y -o n" "t2i -p x -n 3 -o n" \
+        "t2v -p x --frames 5 -o n.webp --dump n.safetensors"; do
+        ls -aR >before
+        run 1 $command --size 32x32 --steps 2 -m damaged
+        [ "$(wc -l <err)" -eq 1 ] || fail "not one sentence: $command with a damaged $part"
+        says "firstframe: values stopped being finite while .*tensor .* of damaged/${part%/*} holds NaN or infinity"
+        rmdir n 2>/dev/null
+        ls -aR >after
+        cmp -s before after || fail "something was written: $command with a damaged $part"
+    done
+done
+
 [ $failures -eq 0 ] || exit 1
 echo "all command-line checks passed"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../pipeline/culprit.h"
 #include "../pipeline/model.h"
 #include "../system.h"
 #include "dims.h"
@@ -265,7 +266,7 @@ static ff_status bench_text_encoder(bench *b)
     if (b->model) {
         ff_status status = time_text_encoder(b, b->model->text_encoder, ff_component_bytes(&b->model->text_files));
         ff_weights_release_pages(b->model->text_files.weights);
-        return status;
+        return ff_blame(status, (ff_suspects){.weights = b->model->text_files.weights}, b->error, "timing the text encoder");
     }
     ff_status status = invent(b, b->dims->text_encoder, b->dims->text_encoder_layers, &from);
     if (status == FF_OK)
@@ -285,7 +286,7 @@ static ff_status bench_transformer(bench *b)
         ff_status status = time_transformer(b, b->model->transformer,
                                             ff_component_bytes(&b->model->transformer_files));
         ff_weights_release_pages(b->model->transformer_files.weights);
-        return status;
+        return ff_blame(status, (ff_suspects){.weights = b->model->transformer_files.weights}, b->error, "timing the transformer");
     }
     ff_status status = invent(b, b->dims->transformer, b->dims->transformer_layers, &from);
     if (status == FF_OK)
@@ -304,7 +305,7 @@ static ff_status bench_vae(bench *b)
     if (b->model) {
         ff_status status = time_vae(b, b->model->vae, ff_component_bytes(&b->model->vae_files));
         ff_weights_release_pages(b->model->vae_files.weights);
-        return status;
+        return ff_blame(status, (ff_suspects){.weights = b->model->vae_files.weights}, b->error, "timing the VAE");
     }
     ff_status status = invent(b, b->dims->vae, 1, &from);
     if (status == FF_OK)

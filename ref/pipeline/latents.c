@@ -1,4 +1,5 @@
 // One picture to latents, and latents to frames, without a run around them.
+#include "culprit.h"
 #include "model.h"
 #include "pixels.h"
 #include "threads.h"
@@ -61,7 +62,7 @@ static ff_status decode(void *user)
                          p, &p->error);
 }
 
-static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user), ff_error *error)
+static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user), const char *doing, ff_error *error)
 {
     ff_status status = ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &p->kernels, error);
     if (status)
@@ -69,6 +70,7 @@ static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user),
     p->arena = ff_arena_create();
     status = p->arena ? ff_with_threads(threads, work, p) : FF_ERROR_MEMORY;
     ff_arena_destroy(p->arena);
+    ff_blame(status, p->model->vae_files.weights, &p->error, "%s", doing);
     if (status)
         return ff_fail(error, status, "%s", p->error.message[0] ? p->error.message : "no memory for the VAE");
     return FF_OK;
@@ -78,7 +80,7 @@ ff_status ff_encode_image(const ff_model *model, const ff_image *image, size_t f
                           ff_error *error)
 {
     passage p = {.model = model, .image = image, .frames = frames, .out = latents};
-    return pass(&p, threads, encode, error);
+    return pass(&p, threads, encode, "encoding a picture", error);
 }
 
 ff_status ff_decode_latents(const ff_model *model, const float *latents, size_t frames, size_t height, size_t width,
@@ -89,5 +91,5 @@ ff_status ff_decode_latents(const ff_model *model, const float *latents, size_t 
     size_t factor = model->facts.spatial_factor;
     passage p = {.model = model, .latents = latents, .frames = frames, .height = height, .width = width,
                  .rgb = {width * factor, height * factor, NULL}, .user = user, .frame = frame};
-    return pass(&p, threads, decode, error);
+    return pass(&p, threads, decode, "decoding latents", error);
 }

@@ -1,13 +1,16 @@
 // ff_run: text, anchor, noise, the sampler's loop, decoding. The commands differ only in the mask of the anchor.
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../image/fit.h"
 #include "../measure/colour_match.h"
+#include "../finite.h"
 #include "../sampler/noise.h"
 #include "../sampler/schedule.h"
 #include "../system.h"
+#include "culprit.h"
 #include "inpaint.h"
 #include "pixels.h"
 #include "plan.h"
@@ -58,6 +61,13 @@ static ff_status tap(run *r, ff_dump_level level, int rank, const size_t *shape,
     return ff_tap(&r->taps.trace, level, FF_F32, rank, shape, data, r->error, "%s", name);
 }
 
+// Says where values that stopped being finite may have come from. weights: of the component that computed, or NULL
+static ff_status blame(run *r, ff_status status, const ff_weights *weights, const char *doing)
+{
+    ff_suspects suspects = {weights, r->taps.not_finite, r->request->load_path};
+    return ff_blame(status, suspects, r->error, "%s", doing);
+}
+
 // ---- text ----
 
 // A prompt's embedding, padded with zeros to FF_TEXT_TOKENS rows, and what the transformer makes of it.
@@ -68,6 +78,7 @@ static ff_status encode_prompt(run *r, const char *prompt, const char *ids_name,
     ff_arena_mark mark = ff_arena_here(r->arena);
     int64_t *ids = ff_arena_take(r->arena, FF_TEXT_TOKENS, sizeof *ids);
     float *embeds = ff_arena_floats(r->arena, FF_TEXT_TOKENS * dim);
+    const char *doing = out == &r->text ? "encoding the prompt" : "encoding the negative prompt";
     char *cleaned = NULL;
     if (!ids || !embeds)
         return fail_memory(r);
@@ -79,12 +90,14 @@ static ff_status encode_prompt(run *r, const char *prompt, const char *ids_name,
     free(cleaned);
     if (status || (status = ff_taps_replace_ids(&r->taps, ids_name, ids, FF_TEXT_TOKENS, &count, r->error)) ||
         (status = ff_tap(&r->taps.trace, FF_DUMP_RUN, FF_I64, 1, &count, ids, r->error, "%s", ids_name)) ||
-        (status = ff_text_encoder_run(r->model->text_encoder, r->kernels, r->arena, ids, count, embeds, r->error)) ||
-        (status = tap(r, FF_DUMP_RUN, 2, shape, embeds, embeds_name)))
+        (status = blame(r, ff_text_encoder_run(r->model->text_encoder, r->kernels, r->arena, ids, count, embeds,
+                                               r->error), r->model->text_files.weights, doing)) ||
+        (status = tap(r, FF_DUMP_RUN, 2, shape, embeds, embeds_name)) ||
+        (status = blame(r, ff_check_finite(FF_TEXT_TOKENS * dim, embeds, r->error, "%s", embeds_name), NULL, doing)))
         return status;
     status = ff_transformer_text_create(r->model->transformer, r->kernels, embeds, FF_TEXT_TOKENS, out, r->error);
     ff_arena_return(r->arena, mark);
-    return status;
+    return blame(r, status, r->model->transformer_files.weights, doing);
 }
 
 static ff_status encode_text(run *r)
@@ -155,6 +168,7 @@ static ff_status encode_picture(run *r, const ff_image *image, size_t frames, si
     if (!status)
         status = ff_vae_encode_frames(r->model->vae, r->kernels, r->arena, ff_plan_strips(r->request), repeated_picture,
                                       pixels, frames, image->height, image->width, latents, r->error);
+    blame(r, status, r->model->vae_files.weights, named ? "encoding the picture" : "encoding the last picture");
     for (size_t c = 0; !status && c < plan->latent_channels; c++)
         memcpy(r->known + (c * plan->latent_frames + to) * cells,
                latents + (c * latent_frames + latent_frames - 1) * cells, cells * sizeof *latents);
@@ -229,20 +243,33 @@ static ff_status build_anchor(run *r)
 
 // ---- sampling ----
 
-// One evaluation of the transformer on what is known and what is not.
+static ff_status blame_step(run *r, ff_status status, const ff_weights *weights, size_t done)
+{
+    char doing[64];
+    snprintf(doing, sizeof doing, "denoising, step %zu of %zu", done + 1,
+             r->plan.steps - ff_plan_first_step(r->request, &r->plan));
+    return blame(r, status, weights, doing);
+}
+
+// One evaluation of the transformer on what is known and what is not, in the `done`-th step of this run.
 //   input: [channels, frames, height, width]   timesteps: one or one a token
 static ff_status evaluate(run *r, const ff_transformer_text *text, size_t call, const size_t shape[4], float *input,
                           float *timesteps, size_t timestep_count, float *out)
 {
     const ff_plan *plan = &r->plan;
     const ff_trace *trace = &r->taps.trace;
+    const ff_weights *weights = r->model->transformer_files.weights;
+    size_t n = ff_plan_elements(plan), done = call / (r->negative_text ? 2 : 1);
     ff_status status;
     if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, shape, input, r->error, "call.%03zu.input", call)) ||
         (status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 1, &timestep_count, timesteps, r->error, "call.%03zu.timestep",
                          call)) ||
-        (status = ff_transformer_run(r->model->transformer, r->kernels, r->arena, text, input, plan->latent_frames,
-                                     plan->latent_height, plan->latent_width, timesteps, timestep_count, call, trace,
-                                     out, r->error)))
+        (status = blame_step(r, ff_check_finite(n, input, r->error, "call.%03zu.input", call), NULL, done)))
+        return status;
+    status = ff_transformer_run(r->model->transformer, r->kernels, r->arena, text, input, plan->latent_frames,
+                                plan->latent_height, plan->latent_width, timesteps, timestep_count, call, trace, out,
+                                r->error);
+    if ((status = blame_step(r, status, weights, done)))
         return status;
     return ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, shape, out, r->error, "call.%03zu.output", call);
 }
@@ -282,9 +309,11 @@ static ff_status denoise_step(run *r, size_t i, size_t done, const size_t shape[
         r->kernels->guidance(n, w->prediction, w->unconditional, (float)r->plan.guidance_scale, w->prediction);
     if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, shape, w->prediction, r->error, "step.%03zu.noise_pred",
                          done)) ||
-        (status = ff_schedule_step(r->schedule, r->solver, r->kernels, i, w->prediction, r->latents, r->error)))
+        (status = ff_schedule_step(r->schedule, r->solver, r->kernels, i, w->prediction, r->latents, r->error)) ||
+        (status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, shape, r->latents, r->error, "step.%03zu.latents", done)))
         return status;
-    return ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, shape, r->latents, r->error, "step.%03zu.latents", done);
+    ff_anchor_select(&r->anchor, r->latents, w->input);  // cells known by mask mean nothing
+    return blame_step(r, ff_check_finite(n, w->input, r->error, "step.%03zu.latents", done), NULL, done);
 }
 
 static ff_status sample(run *r)
@@ -338,7 +367,9 @@ static ff_status sample(run *r)
     ff_weights_release_pages(r->model->transformer_files.weights);
     free_text(r);
     r->result.seconds_denoise = ff_seconds() - start;
-    return tap(r, FF_DUMP_RUN, 4, shape, r->latents, "latents");
+    if ((status = tap(r, FF_DUMP_RUN, 4, shape, r->latents, "latents")))
+        return status;
+    return blame(r, ff_check_finite(n, r->latents, r->error, "latents"), NULL, "denoising");
 }
 
 // ---- decoding ----
@@ -411,7 +442,7 @@ static ff_status decode(run *r)
                                       plan->latent_frames, plan->latent_height, plan->latent_width, finish_frame,
                                       report_decoding, &d, r->error);
     r->result.seconds_decode = ff_seconds() - start;
-    return status;
+    return blame(r, status, r->model->vae_files.weights, "decoding the frames");
 }
 
 // ---- the whole ----

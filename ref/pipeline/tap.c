@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../finite.h"
 #include "../system.h"
 #include "pixels.h"
 
@@ -51,7 +52,7 @@ static ff_status check_shape(const ff_taps *taps, const char *name, const ff_wei
                    wanted);
 }
 
-static ff_status replace(const ff_taps *taps, const char *name, ff_dtype dtype, int rank, const size_t *shape,
+static ff_status replace(ff_taps *taps, const char *name, ff_dtype dtype, int rank, const size_t *shape,
                          void *data, ff_error *error)
 {
     ff_weight loaded;
@@ -59,6 +60,8 @@ static ff_status replace(const ff_taps *taps, const char *name, ff_dtype dtype, 
     ff_status status = find_loaded(taps, name, dtype, &loaded, &found, error);
     if (status || !found)
         return status;
+    if (dtype == FF_F32 && !taps->not_finite[0] && !ff_weight_is_finite(&loaded))
+        snprintf(taps->not_finite, sizeof taps->not_finite, "%s", name);
     if (dtype == FF_F32 && first_frame_only(name, rank, shape, &loaded)) {
         size_t cells = shape[2] * shape[3];
         for (size_t c = 0; c < shape[0]; c++)
@@ -197,6 +200,9 @@ ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb
         return status;
     if (found)
         ff_weight_widen(&loaded, index * count, count, values);
+    if (found && (status = ff_check_finite(count, values, error, "%.60s: frames_float, frame %zu", taps->load_path,
+                                           index)))
+        return status;
     ff_pixels_round(count, values, rgb);
     status = find_loaded(taps, "frames", FF_U8, &loaded, &found, error);
     if (status || (found && (status = check_shape(taps, "frames", &loaded, 4, taps->shape, error))))

@@ -10,6 +10,7 @@ typedef struct ff_taps {
     ff_dump_level dump_level;  // deepest level written; any level may be replaced
     ff_weights *load;          // NULL: nothing is replaced
     const char *load_path;
+    char not_finite[96];       // the first loaded tensor that holds NaN or infinity, whether it matters or not; else ""
     const ff_request *request; // whose `tensor` is called
     size_t shape[4];           // of the frames: [frames, height, width, 3]
     size_t frames_float, frames;  // where their next values go in the dump

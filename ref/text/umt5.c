@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../finite.h"
 #include "umt5.h"
 
 // ---- opening ----
@@ -352,6 +353,17 @@ size_t ff_text_encoder_scratch(const ff_text_encoder *encoder, const ff_kernels 
     return scratch.size;
 }
 
+// hidden: [count, dim] after layer i. The bias is looked at too, since softmax takes -infinity for a mask.
+static ff_status check_layer(const ff_text_encoder *encoder, const buffers *s, size_t i, size_t count,
+                             const float *hidden, ff_error *error)
+{
+    ff_status status = ff_check_finite(encoder->heads * count * count, s->bias, error,
+                                       "text encoder, position bias of block %zu", i);
+    return status ? status
+                  : ff_check_finite(count * encoder->dim, hidden, error, "text encoder, after block %zu of 0 to %zu", i,
+                                    encoder->layer_count - 1);
+}
+
 ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *kernels, ff_arena *arena,
                               const int64_t *ids, size_t count, float *out, ff_error *error)
 {
@@ -367,15 +379,21 @@ ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *
         for (size_t i = 0; i < count; i++)
             ff_weight_widen(&encoder->embedding, (size_t)ids[i] * encoder->dim, encoder->dim, out + i * encoder->dim);
     }
+    if (status == FF_OK)
+        status = ff_check_finite(count * encoder->dim, out, error, "text encoder, embedded tokens");
     for (size_t i = 0; status == FF_OK && i < encoder->layer_count; i++) {
         status = add_attention(encoder, &encoder->layers[i], kernels, &s, count, out);
         if (status == FF_OK)
             status = add_feed_forward(encoder, &encoder->layers[i], kernels, &s, count, out);
+        if (status == FF_OK)
+            status = check_layer(encoder, &s, i, count, out, error);
     }
-    if (status == FF_OK)
+    if (status == FF_OK) {
         kernels->rms_norm(count, encoder->dim, out, encoder->eps, encoder->final_norm, out);
+        status = ff_check_finite(count * encoder->dim, out, error, "text encoder, final norm");
+    }
     ff_arena_return(arena, mark);
-    if (status != FF_OK)
+    if (status == FF_ERROR_MEMORY)
         return ff_fail(error, status, "no memory to encode %zu tokens of text", count);
-    return FF_OK;
+    return status;
 }

@@ -1,4 +1,5 @@
 // One evaluation of the transformer, from latents to the predicted flow.
+#include "../finite.h"
 #include "evaluation.h"
 
 // ---- sizes ----
@@ -195,6 +196,16 @@ size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernel
 
 // ---- the evaluation ----
 
+static ff_status check_embeddings(const ff_evaluation *e)
+{
+    size_t dim = e->transformer->shape.dim, groups = e->groups.count;
+    ff_status status;
+    if ((status = ff_check_finite(e->tokens * dim, e->hidden, e->error, "call.%03zu.embed", e->call)) ||
+        (status = ff_check_finite(groups * dim, e->temb, e->error, "call.%03zu.temb", e->call)))
+        return status;
+    return ff_check_finite(groups * 6 * dim, e->projection, e->error, "call.%03zu, time projection", e->call);
+}
+
 static ff_status check_sizes(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
                              size_t timestep_count, ff_token_grid *grid, size_t *tokens, ff_error *error)
 {
@@ -278,6 +289,8 @@ ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels
         goto done;
     if (project_timesteps(&e))
         goto no_memory;
+    if ((status = check_embeddings(&e)))
+        goto done;
 
     for (size_t layer = 0; layer < shape->layers; layer++) {
         size_t plane = text->tokens * shape->dim;
@@ -293,11 +306,14 @@ ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels
         status = ff_transformer_run_block(&e, layer, text->tokens, keys, values);
         if (status == FF_ERROR_MEMORY)
             goto no_memory;
-        if (status)
+        if (status || (status = ff_check_finite(e.tokens * shape->dim, e.hidden, error, "call.%03zu.block.%02zu", call,
+                                                layer)))
             goto done;
     }
     if ((status = project_out(&e, out)) == FF_ERROR_MEMORY)
         goto no_memory;
+    if (!status)
+        status = ff_check_finite(e.tokens * transformer->patch_out, out, error, "call.%03zu.output", call);
 done:
     ff_arena_return(arena, mark);
     return status;

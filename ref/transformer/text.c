@@ -1,4 +1,5 @@
 // The prompt's part of the transformer: text embedder, and keys and values of every cross-attention.
+#include "../finite.h"
 #include "model.h"
 
 #include <stdlib.h>
@@ -44,6 +45,7 @@ ff_status ff_transformer_text_create(const ff_transformer *transformer, const ff
 {
     const ff_transformer_shape *shape = &transformer->shape;
     size_t plane, total;
+    ff_status status;
     if (tokens == 0)
         return ff_fail(error, FF_ERROR_INPUT, "the prompt's embedding has no rows");
     size_t distinct = ff_text_distinct_rows(embeds, tokens, shape->text_dim);
@@ -61,14 +63,23 @@ ff_status ff_transformer_text_create(const ff_transformer *transformer, const ff
     kernels->gelu_tanh(distinct * shape->dim, hidden, hidden);
     if (ff_linear_apply(&transformer->text_out, kernels, distinct, hidden, text->embedded))
         goto no_memory;
+    if ((status = ff_check_finite(distinct * shape->dim, text->embedded, error, "transformer, embedded text")))
+        goto done;
     ff_text_repeat_row(text->embedded, distinct, tokens, shape->dim);
 
-    for (size_t layer = 0; layer < shape->layers; layer++)
-        if (ff_text_keys_values(transformer, kernels, layer, text->embedded, tokens, distinct,
-                                text->keys + layer * plane, text->values + layer * plane))
+    for (size_t layer = 0; layer < shape->layers; layer++) {
+        float *keys = text->keys + layer * plane, *values = text->values + layer * plane;
+        if (ff_text_keys_values(transformer, kernels, layer, text->embedded, tokens, distinct, keys, values))
             goto no_memory;
+        if ((status = ff_check_finite(distinct * shape->dim, keys, error, "transformer, block.%02zu.attn2.k", layer)) ||
+            (status = ff_check_finite(distinct * shape->dim, values, error, "transformer, block.%02zu.attn2.v", layer)))
+            goto done;
+    }
     *out = text;
     return FF_OK;
+done:
+    ff_transformer_text_destroy(text);
+    return status;
 no_memory:
     ff_transformer_text_destroy(text);
     return ff_fail(error, FF_ERROR_MEMORY, "not enough memory for the keys and values of %zu text tokens in %zu layers",

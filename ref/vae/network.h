@@ -112,7 +112,7 @@ typedef struct ff_vae_history {
 typedef struct ff_vae_state {
     ff_vae_window in, between, out;
     size_t seen;                    // UPSAMPLE, REPEAT_UP: frames so far
-    size_t shown;                   // frames that passed through the tap
+    size_t shown;                   // frames that left the stage
     ff_vae_history first, second;   // inputs of the convolutions of these names; first: a branch's frames
     float *pair;                    // UPSAMPLE: [in's rows, width, 2 * in_channels], the two frames made of one
 } ff_vae_state;
@@ -128,6 +128,7 @@ typedef struct ff_vae_run {
     ff_status (*emit)(struct ff_vae_run *run, size_t index);
     size_t emitted;
     void *user;                     // for emit
+    const char *checked;            // what sentences call the network; its frames must stay finite. NULL: they need not
     ff_error *error;
 } ff_vae_run;
 
@@ -142,6 +143,7 @@ ff_status ff_vae_run_frame(ff_vae_run *run, size_t first);
 // Names the stage that ends with the last layer listed; number SIZE_MAX: without a number.
 void ff_vae_name_stage(ff_vae_network *network, const char *name, size_t number);
 // Shows run->frame, which has just left layer `index`, if a stage ends there.
+// FF_ERROR_NOT_FINITE: run->checked is set, and it holds NaN or infinity.
 ff_status ff_vae_tap_stage(ff_vae_run *run, size_t index);
 
 #endif

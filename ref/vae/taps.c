@@ -1,6 +1,7 @@
 // Frames on their way through the networks, shown after each stage.
 #include <stdio.h>
 
+#include "../finite.h"
 #include "network.h"
 
 void ff_vae_set_trace(ff_vae *vae, const ff_trace *trace, const char *prefix)
@@ -36,9 +37,16 @@ ff_status ff_vae_tap_stage(ff_vae_run *run, size_t index)
 {
     const ff_vae_layer *layer = &run->part.network->layers[index];
     ff_vae_state *state = &run->states[index];
-    size_t shape[3] = {state->out.height, state->out.width, layer->out_channels};
-    if (!layer->stage[0] || !ff_traced(run->vae->trace, FF_DUMP_OP) || state->out.count < state->out.height)
+    size_t shape[3] = {state->out.height, state->out.width, layer->out_channels}, frame = state->shown;
+    ff_status status = FF_OK;
+    if (!layer->stage[0])
         return FF_OK;
-    return ff_tap(run->vae->trace, FF_DUMP_OP, FF_F32, 3, shape, run->frame, run->error, "%s.%03zu.%s",
-                  run->vae->trace_prefix, state->shown++, layer->stage);
+    state->shown++;
+    if (ff_traced(run->vae->trace, FF_DUMP_OP) && state->out.count == state->out.height)
+        status = ff_tap(run->vae->trace, FF_DUMP_OP, FF_F32, 3, shape, run->frame, run->error, "%s.%03zu.%s",
+                        run->vae->trace_prefix, frame, layer->stage);
+    if (status || !run->checked)
+        return status;
+    return ff_check_finite(state->out.count * shape[1] * shape[2], run->frame, run->error, "%s.%03zu.%s",
+                           run->checked, frame, layer->stage);
 }

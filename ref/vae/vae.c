@@ -62,7 +62,7 @@ static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena
 {
     ff_vae_window in = ff_vae_part_input(&part);
     size_t patch = from->vae->shape.patch, bytes;
-    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from};
+    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from, .checked = "vae_encode"};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
     for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
@@ -211,7 +211,7 @@ static ff_status decode_part(decoding *from, const ff_kernels *kernels, ff_arena
 {
     ff_vae_window in = ff_vae_part_input(&part);
     size_t bytes;
-    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from};
+    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from, .checked = "vae_decode"};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
     for (size_t i = 0; i < in.frames && status == FF_OK; i++) {

@@ -192,6 +192,11 @@ ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
     return FF_OK;
 }
 
+const char *ff_weights_origin(const ff_weights *weights)
+{
+    return weights->folder;
+}
+
 size_t ff_weights_files(const ff_weights *weights)
 {
     return weights->file_count;

@@ -47,6 +47,8 @@ typedef ff_status (*ff_weights_maker)(void *user, ff_weight *view, ff_error *err
 ff_status ff_weights_invent(ff_weights_maker make, void *user, ff_weights **out, ff_error *error);
 void ff_weights_close(ff_weights *weights);  // NULL allowed
 
+// What they were opened from: a folder, or one file.
+const char *ff_weights_origin(const ff_weights *weights);
 size_t ff_weights_files(const ff_weights *weights);
 const char *ff_weights_file(const ff_weights *weights, size_t i);  // the path of the i-th file opened
 

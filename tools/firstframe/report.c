@@ -76,6 +76,7 @@ static int exit_status(const ff_report *report, ff_status status)
         return 130;
     case FF_ERROR_MEMORY:
     case FF_ERROR_IO:
+    case FF_ERROR_NOT_FINITE:
         return report->compares ? 2 : 1;
     }
     return 1;

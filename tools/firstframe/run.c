@@ -280,6 +280,10 @@ static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
                        "from there", one->state_path);
     if (status == FF_CANCELLED)
         return ff_fail(error, status, "interrupted; nothing of %s was written", one->path ? one->path : "the run");
+    if (status == FF_ERROR_NOT_FINITE && one->state_kept && !one->state) {  // going on from it would end here again
+        ff_host_remove_file(one->state_path);
+        return status;
+    }
     if (one->state_kept)
         ff_report_note(one->job->report, "%s keeps what was done; --resume goes on from there", one->state_path);
     return status;
