@@ -117,6 +117,7 @@ static void test_an_own_dump_is_equal_in_every_stage(void **state)
         link_model(jobs[i].model);
         run_folder(jobs[i], model_copy_path("dump.safetensors"));
         ff_verification *found = verdict_of(model_copy_path("dump.safetensors"));
+        assert_string_equal(found->not_finite, "");
         for (size_t k = 0; k < found->count; k++) {
             const ff_stage_finding *stage = &found->stages[k];
             bool absent = strcmp(stage->stage, "vae_encode") == 0 && strcmp(jobs[i].model, "tiny-t2v") == 0;
@@ -378,6 +379,7 @@ static void test_values_that_are_not_finite_are_a_fault(void **state)
     assert_string_equal(found->stages[found->first_fault].stage, "transformer.head");
     assert_string_equal(found->stages[found->first_fault].tensor, "call.004.output");
     assert_non_null(strstr(found->stages[found->first_fault].where, "not finite"));
+    assert_string_equal(found->not_finite, "call.004.output");
     ff_verification_free(found);
 }
 

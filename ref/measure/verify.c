@@ -47,6 +47,7 @@ static ff_status conclude(const ff_verifier *v, ff_verification *out)
 {
     out->count = out->first_fault = v->findings.count;
     out->stages = v->findings.list;
+    ff_theirs_not_finite(&v->theirs, out->not_finite);
     for (size_t i = out->count; i-- > 0;) {
         if (out->stages[i].verdict == FF_FAULT)
             out->first_fault = i;

@@ -24,6 +24,7 @@ typedef struct ff_verification {
     ff_verdict verdict;            // the worst of all stages
     size_t count, first_fault;     // first_fault is count if there is none
     ff_stage_finding *stages;      // in execution order
+    char not_finite[96];           // the run's first tensor that holds NaN or infinity; "": none does
 } ff_verification;
 
 // path: a dump in safetensors, with names as DESIGN 5 lists them.   threads: 0 as many as OpenMP would take

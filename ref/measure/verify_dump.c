@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../finite.h"
 #include "../system.h"
+#include "order.h"
 #include "verify_parts.h"
 
 #define MOST_NUMBER 20000  // of calls; a run has at most twice FF_MOST_STEPS
@@ -293,4 +295,26 @@ ff_status ff_theirs_ids(const ff_theirs *theirs, const char *name, const int64_t
     *out = found.data;
     *count = found.shape[0];
     return FF_OK;
+}
+
+// Cells that are known by mask mean nothing in the noise and in a step's tensors, nor frames of anchor.known that are not.
+static bool may_be_anything(const char *name)
+{
+    return strcmp(name, "noise") == 0 || strcmp(name, "anchor.known") == 0 || strncmp(name, "step.", 5) == 0;
+}
+
+void ff_theirs_not_finite(const ff_theirs *theirs, char name[96])
+{
+    size_t calls_per_step = theirs->calls_per_step ? theirs->calls_per_step : 1;
+    ff_place first = {.number = {FF_PHASE_UNKNOWN}};
+    name[0] = 0;
+    for (size_t i = 0; i < ff_weights_count(theirs->file); i++) {
+        ff_weight view;
+        const char *candidate = ff_weights_at(theirs->file, i, &view);
+        ff_place place = ff_place_of(candidate, calls_per_step);
+        if (ff_place_compare(&place, &first) < 0 && !may_be_anything(candidate) && !ff_weight_is_finite(&view)) {
+            first = place;
+            snprintf(name, 96, "%s", candidate);
+        }
+    }
 }

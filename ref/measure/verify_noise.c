@@ -123,6 +123,10 @@ static void explain_noise(uint64_t seed, const size_t shape[4], size_t n, const 
             return;
         }
     }
+    if (!isfinite(mean + variance)) {
+        snprintf(finding->where, sizeof finding->where, "it holds values that are not finite");
+        return;
+    }
     double deviation = 1 / sqrt((double)n);
     bool normal = fabs(mean) < 6 * deviation && fabs(variance - 1) < 9 * deviation;
     if (normal)

@@ -55,6 +55,8 @@ bool ff_theirs_has(const ff_theirs *theirs, const char *name_format, ...) __attr
 // precision: of its values, receives the dump's or, where the metadata is silent, what they fit in. May be NULL.
 ff_status ff_theirs_floats(const ff_theirs *theirs, const char *name, int rank, size_t *shape, float **out,
                            ff_precision *precision, ff_error *error);
+// The first tensor, in the order of a run, that holds NaN or infinity where values mean something; "" if none does.
+void ff_theirs_not_finite(const ff_theirs *theirs, char name[96]);
 ff_status ff_theirs_ids(const ff_theirs *theirs, const char *name, const int64_t **out, size_t *count,
                         ff_error *error);
 

@@ -111,6 +111,10 @@ ff_status ff_command_verify(const ff_options *options, ff_report *report, ff_err
     for (size_t i = 0; i < found->count; i++)
         report_stage(&found->stages[i], report, list);
     print_verdict(options->operand, found, report);
+    add_text_or_null(report->object, "not_finite", found->not_finite);
+    if (found->not_finite[0])
+        ff_report_line(report, "%s is the run's first tensor that holds NaN or infinity: what is computed from it means "
+                       "nothing, even where it is equal.", found->not_finite);
     report->differs = fault != NULL;
     ff_verification_free(found);
     return FF_OK;
