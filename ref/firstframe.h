@@ -198,6 +198,12 @@ ff_model_facts ff_model_describe(const ff_model *model);
 ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error);
 ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error);  // out may be NULL
 
+// FF_INPAINT of a picture with alpha, of which the run sees the colours over some background: what its alpha becomes.
+// Pixels outside the mask keep theirs. Inside it the new picture is opaque; over the rim, where it comes in, it lies
+// over the old alpha or, at a strength of 1 and where that is more, over what is filled in from outside the mask.
+//   alpha: [height, width] of the picture, 0 to 1, in place      plan: what ff_plan_request made of the request
+ff_status ff_inpaint_alpha(const ff_request *request, const ff_plan *plan, float *alpha, ff_error *error);
+
 // What the VAE makes of one picture that stands still for a number of frames, normalised. Its sides are multiples of
 // spatial_factor and frames is 1 + k * temporal_factor (FF_ERROR_INPUT otherwise). threads as in ff_request.
 //   latents: [latent_channels, 1 + k, height / spatial_factor, width / spatial_factor]

@@ -150,6 +150,44 @@ static void test_a_mask_over_everything_works(void **state)
     ff_inpaint_free(&inpaint);
 }
 
+// A hole becomes whole where what surrounds it is opaque; on nothing the rim fades; nothing gets more transparent.
+static void test_alpha_follows_what_is_painted(void **state)
+{
+    (void)state;
+    static uint8_t rgb[3 * WIDTH * HEIGHT], mask[WIDTH * HEIGHT];
+    static float alpha[WIDTH * HEIGHT];
+    ff_image picture = {WIDTH, HEIGHT, rgb};
+    ff_request request = ff_request_default(FF_INPAINT);
+    ff_plan plan = {0};
+    ff_error error = {0};
+    paint_box(mask, 20, 16, 10, 8);
+    request.image = &picture;
+    request.mask = mask;
+    request.strength = 1;
+    assert_ok(ff_inpaint_crop(WIDTH, HEIGHT, mask, 2, 32, 32, &plan, &error), &error);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++)
+        alpha[i] = mask[i] ? 0 : 1;
+    assert_ok(ff_inpaint_alpha(&request, &plan, alpha, &error), &error);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++)
+        assert_true(alpha[i] == 1);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++)
+        alpha[i] = mask[i] ? 0 : 1;
+    request.strength = 0.5;  // starts from the hole itself
+    assert_ok(ff_inpaint_alpha(&request, &plan, alpha, &error), &error);
+    assert_true(alpha[16 * WIDTH + 20] == 0.5f && alpha[17 * WIDTH + 21] == 1);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++)
+        alpha[i] = i % WIDTH < 25 ? 1 : 0;
+    request.strength = 1;
+    assert_ok(ff_inpaint_alpha(&request, &plan, alpha, &error), &error);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++) {
+        if (!mask[i] || i % WIDTH < 25)
+            assert_true(alpha[i] == (i % WIDTH < 25 ? 1 : 0));
+        else
+            assert_true(alpha[i] >= 0.5f);
+    }
+    assert_true(alpha[20 * WIDTH + 29] < 0.75f && alpha[20 * WIDTH + 28] == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_pixels_outside_the_mask_are_the_pictures),
         cmocka_unit_test(test_a_tint_all_over_is_taken_back),
         cmocka_unit_test(test_a_mask_over_everything_works),
+        cmocka_unit_test(test_alpha_follows_what_is_painted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../system.h"
+
 #define MOST_TINT 32.0f  // of 255
 
 typedef struct span {
@@ -169,6 +171,14 @@ static void fill_values(interior *inside)
         }
 }
 
+// The new picture comes in over an eighth of the way to the mask's middle, at least over one pixel.
+static float share_of_new(const interior *inside, size_t pixel)
+{
+    size_t feather = deepest(inside) / 8 + 1;
+    uint32_t depth = inside->depth[pixel];
+    return depth && depth <= feather ? (float)depth / (float)(feather + 1) : 1.0f;
+}
+
 static ff_status fill_masked(const ff_image *in, const uint8_t *mask, ff_image *out, ff_error *error)
 {
     size_t pixels = in->width * in->height;
@@ -286,15 +296,12 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
     if (!status)
         status = ff_image_resize(&matched, &shrunk, error);
     if (!status) {
-        // the new picture comes in over an eighth of the way to the mask's middle, at least over one pixel
-        size_t feather = deepest(&inside) / 8 + 1;
         memcpy(out->rgb, picture->rgb, 3 * picture->width * picture->height);
         for (size_t i = 0; i < cw * ch; i++) {
             uint8_t *to = out->rgb + 3 * ((plan->crop_y + i / cw) * picture->width + plan->crop_x + i % cw);
             if (!inpaint->crop_mask[i])
                 continue;
-            uint32_t depth = inside.depth[i];
-            float share = depth && depth <= feather ? (float)depth / (float)(feather + 1) : 1.0f;
+            float share = share_of_new(&inside, i);
             for (size_t channel = 0; channel < 3; channel++) {
                 float new_value = shrunk.rgb[3 * i + channel], old_value = base->rgb[3 * i + channel];
                 to[channel] = (uint8_t)(old_value + share * (new_value - old_value) + 0.5f);
@@ -304,5 +311,35 @@ ff_status ff_inpaint_paste(const ff_inpaint *inpaint, const ff_image *picture, c
     free(matched.rgb);
     free(shrunk.rgb);
     free_interior(&inside);
+    return status;
+}
+
+ff_status ff_inpaint_alpha(const ff_request *request, const ff_plan *plan, float *alpha, ff_error *error)
+{
+    size_t width = request->image->width, cw = plan->crop_width, ch = plan->crop_height;
+    float *corner = alpha + plan->crop_y * width + plan->crop_x;
+    interior inside;
+    ff_float_mode before = ff_float_mode_enter();
+    uint8_t *crop_mask = calloc(cw, ch);
+    ff_status status = FF_OK;
+    if (!crop_mask) {
+        status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a crop of %zux%zu", cw, ch);
+    } else {
+        for (size_t i = 0; i < cw * ch; i++)
+            crop_mask[i] = request->mask[(plan->crop_y + i / cw) * width + plan->crop_x + i % cw] >= 128 ? 255 : 0;
+        status = find_interior(cw, ch, crop_mask, &inside, error);
+        for (size_t i = 0; i < cw * ch && !status; i++)
+            inside.value[i] = corner[i / cw * width + i % cw];
+        if (!status && request->strength >= 1)
+            fill_values(&inside);
+        for (size_t i = 0; i < cw * ch && !status; i++)
+            if (crop_mask[i]) {
+                float *to = corner + i / cw * width + i % cw, old = fmaxf(*to, inside.value[i]);
+                *to = old + share_of_new(&inside, i) * (1.0f - old);
+            }
+        free_interior(&inside);
+    }
+    free(crop_mask);
+    ff_float_mode_leave(before);
     return status;
 }
