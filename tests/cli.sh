@@ -174,6 +174,10 @@ exists mended-seed-0000.png mended-seed-0001.png mended-contact.png
 run 0 inpaint -i still.png --box 8,8,8,8 -p ear $small -s 1 -o mended.png
 cmp -s mended.png mended-seed-0001.png || fail "the same seed gave another file"
 refuse 'reaches outside' inpaint -i still.png --box 8,8,80,8 -p ear $small -o x.png
+pictures=$source/golden/diffusers/image
+refuse 'the mask is 11 x 9 pixels, the picture 32 x 32' inpaint -i still.png --mask "$pictures/rgb8.png" -p x $small -o x.png
+run 0 inpaint -i "$pictures/rgba16.png" --box 2,2,5,5 -p x $small -o whole.webp
+says 'note: the picture.s 16 bits a sample cannot go into a WebP; a PNG keeps it'
 
 # ---- the same idea with and without the still ----
 refuse 'motion TEXT is missing' compare $small -p x -o compared

@@ -164,34 +164,6 @@ static void a_jpeg_of_endless_scans_is_refused(void **state)
     free(many);
 }
 
-static void a_mask_is_luma_and_transparent_means_keep(void **state)
-{
-    (void)state;
-    ff_error error = {0};
-    ff_image picture;
-    uint8_t *mask;
-    assert_ok(ff_picture_read(golden_path("rgb8.png"), &picture, &error), &error);
-    assert_ok(ff_picture_read_mask(golden_path("rgb8.png"), 11, 9, &mask, &error), &error);
-    for (size_t i = 0; i < 99; i++) {
-        const uint8_t *p = picture.rgb + 3 * i;
-        assert_true(abs((int)(0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2] + 0.5) - mask[i]) <= 1);
-    }
-    free(mask);
-    ff_picture_free(&picture);
-
-    // One grey value of this file is transparent, and so black.
-    uint8_t *opaque;
-    assert_ok(ff_picture_read(golden_path("grey1-transparent.png"), &picture, &error), &error);
-    assert_ok(ff_picture_read_mask(golden_path("grey1-transparent.png"), 11, 9, &opaque, &error), &error);
-    for (size_t i = 0; i < 99; i++)
-        assert_true(opaque[i] == 0 || picture.rgb[3 * i] == opaque[i]);
-    free(opaque);
-    ff_picture_free(&picture);
-
-    assert_int_equal(ff_picture_read_mask(golden_path("rgb8.png"), 9, 11, &mask, &error), FF_ERROR_INPUT);
-    assert_non_null(strstr(error.message, "rgb8.png: the mask is 11 x 9 pixels, the picture 9 x 11"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,7 +172,6 @@ int main(void)
         cmocka_unit_test(a_damaged_file_does_no_harm),
         cmocka_unit_test(what_is_no_picture_is_refused_in_a_sentence),
         cmocka_unit_test(a_jpeg_of_endless_scans_is_refused),
-        cmocka_unit_test(a_mask_is_luma_and_transparent_means_keep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

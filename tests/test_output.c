@@ -129,14 +129,14 @@ static void a_still_comes_back_with_its_metadata(void **state)
     ff_image image = draw(53, 31, 3), back;
     for (size_t i = 0; i < 3; i++) {
         ff_error error = {0};
-        assert_ok(ff_output_still(inside(names[i]), &image, odd_metadata, &error), &error);
+        assert_ok(ff_output_still(inside(names[i]), &image, NULL, odd_metadata, &error), &error);
         assert_ok(ff_picture_read(inside(names[i]), &back, &error), &error);
         assert_same_picture(&image, &back);
         assert_metadata_survives(inside(names[i]), i == 1);
         ff_picture_free(&back);
 
         char *json;
-        assert_ok(ff_output_still(inside(names[i]), &image, NULL, &error), &error);
+        assert_ok(ff_output_still(inside(names[i]), &image, NULL, NULL, &error), &error);
         assert_int_equal(ff_metadata_read(inside(names[i]), &json, &error), FF_ERROR_INPUT);
         assert_non_null(strstr(error.message, "holds no record of how firstframe made it"));
     }
@@ -183,7 +183,7 @@ static void an_animation_has_every_frame_at_its_time(void **state)
     (void)state;
     static const double rates[] = {8.0, 24.0, 16.0, 29.97, 1000.0};
     for (size_t r = 0; r < 5; r++) {
-        ff_output_settings settings = {37, 22, 13, rates[r], true, 0.0};
+        ff_output_settings settings = {37, 22, 13, rates[r], true, 0.0, NULL};
         size_t size;
         write_clip(inside("clip.webp"), &settings, odd_metadata);
         uint8_t *bytes = load(inside("clip.webp"), &size);
@@ -221,7 +221,7 @@ static void lossy_quality_is_followed(void **state)
     size_t sizes[2];
     for (size_t i = 0; i < 2; i++) {
         ff_error error = {0};
-        ff_output_settings settings = {64, 48, 4, 8.0, false, qualities[i]};
+        ff_output_settings settings = {64, 48, 4, 8.0, false, qualities[i], NULL};
         ff_image expected = draw(64, 48, 0), first;
         write_clip(inside(names[i]), &settings, NULL);
         free(load(inside(names[i]), &sizes[i]));
@@ -241,7 +241,7 @@ static void numbered_pngs_hold_a_frame_each(void **state)
 {
     (void)state;
     ff_error error = {0};
-    ff_output_settings settings = {20, 10, 12, 8.0, false, 0.0};
+    ff_output_settings settings = {20, 10, 12, 8.0, false, 0.0, NULL};
     write_clip(inside("f-%03d.png"), &settings, odd_metadata);
     write_clip(inside("g%d.png"), &settings, NULL);
     assert_int_equal(files_in_folder(), 24);
@@ -267,7 +267,7 @@ static void y4m_holds_bt601_values(void **state)
     ff_output *output;
     uint8_t rgb[] = {0, 0, 0, 255, 255, 255, 128, 128, 128, 255, 0, 0, 0, 255, 0, 0, 0, 255};
     ff_image frame = {6, 1, rgb};
-    ff_output_settings settings = {6, 1, 1, 30000.0 / 1001.0, false, 0.0};
+    ff_output_settings settings = {6, 1, 1, 30000.0 / 1001.0, false, 0.0, NULL};
     static const char expected[] = "YUV4MPEG2 W6 H1 F30000:1001 Ip A1:1 C444 XCOLORRANGE=LIMITED\nFRAME\n"
                                    "\x10\xeb\x7e\x51\x91\x29"
                                    "\x80\x80\x80\x5a\x36\xf0"
@@ -309,7 +309,7 @@ static void what_cannot_be_written_is_said_at_the_start(void **state)
     (void)state;
     ff_error error = {0};
     ff_output *output;
-    ff_output_settings settings = {16, 16, 2, 8.0, false, 90.0};
+    ff_output_settings settings = {16, 16, 2, 8.0, false, 90.0, NULL};
 
     assert_int_equal(ff_output_open(inside("no/such/folder.webp"), &settings, &output, &error), FF_ERROR_IO);
     assert_non_null(strstr(error.message, "folder.webp: cannot be written: No such file or directory"));
@@ -336,7 +336,7 @@ static void an_unfinished_output_leaves_no_trace(void **state)
 {
     (void)state;
     static const char *const names[] = {"a.webp", "a%d.png", "a.y4m"};
-    ff_output_settings settings = {16, 16, 2, 8.0, false, 90.0};
+    ff_output_settings settings = {16, 16, 2, 8.0, false, 90.0, NULL};
     ff_image frame = draw(16, 16, 0), other = draw(16, 17, 0);
 
     for (size_t i = 0; i < 3; i++) {
@@ -384,7 +384,7 @@ static void a_full_disk_is_one_sentence_and_no_file(void **state)
     for (size_t i = 0; i < 3; i++) {
         ff_error error = {0};
         ff_output *output;
-        ff_output_settings settings = {64, 64, 2, 8.0, true, 0.0};
+        ff_output_settings settings = {64, 64, 2, 8.0, true, 0.0, NULL};
         assert_ok(ff_output_open(inside(names[i]), &settings, &output, &error), &error);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
         ff_status status = ff_output_add(output, &frame, &error);

@@ -4,7 +4,8 @@
 # Without the optional packages some tests are skipped and --backend openblas is not there.
 set -eu
 
-build="gcc cmake make pkg-config libc6-dev libcjson-dev libutf8proc-dev libpng-dev libwebp-dev libjpeg-dev"
+build="gcc cmake make pkg-config libc6-dev libcjson-dev libutf8proc-dev libpng-dev libwebp-dev libjpeg-dev
+    zlib1g-dev"
 test="libcmocka-dev qemu-user clang libomp-dev libopenblas-dev"
 optional=
 [ "$(uname -m)" = x86_64 ] && optional="gcc-aarch64-linux-gnu libc6-dev:arm64 libgomp1:arm64 libcjson-dev:arm64

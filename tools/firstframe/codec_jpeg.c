@@ -3,12 +3,14 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
 
 #include "codec_pixels.h"
 
+#define ICC_MARKER (JPEG_APP0 + 2)
 #define MOST_SCANS 500  // a progressive file of more is made to keep decoders busy
 
 bool ff_jpeg_recognise(const uint8_t *bytes, size_t size)
@@ -24,6 +26,7 @@ typedef struct ff_jpeg_state {
     jmp_buf escape;
     uint8_t *pixels;
     int orientation;
+    ff_colour_space *colours;
     char problem[JMSG_LENGTH_MAX];
 } ff_jpeg_state;
 
@@ -59,6 +62,26 @@ static void on_progress(j_common_ptr jpeg)
     }
 }
 
+// The ICC profile, whose parts lie in as many APP2 segments as it takes.
+static ff_status read_profile(ff_jpeg_state *state, ff_error *error)
+{
+    JOCTET *profile;
+    unsigned size;
+    bool any = false;
+    for (jpeg_saved_marker_ptr marker = state->jpeg.marker_list; marker; marker = marker->next)
+        any = any || (marker->marker == ICC_MARKER && marker->data_length >= 12 &&
+                      memcmp(marker->data, "ICC_PROFILE", 12) == 0);
+    if (!any)
+        return FF_OK;
+    if (!jpeg_read_icc_profile(&state->jpeg, &profile, &size)) {
+        snprintf(state->colours->trouble, sizeof state->colours->trouble, "it is damaged: parts of it are missing");
+        return FF_OK;
+    }
+    ff_status status = ff_colour_space_set_profile(state->colours, profile, size, error);
+    free(profile);
+    return status;
+}
+
 static ff_status read_pixels(ff_jpeg_state *state, const uint8_t *bytes, size_t size, const char *name,
                              ff_error *error)
 {
@@ -72,14 +95,19 @@ static ff_status read_pixels(ff_jpeg_state *state, const uint8_t *bytes, size_t 
     jpeg->progress = &state->progress;
     jpeg_mem_src(jpeg, bytes, size);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);  // EXIF
+    jpeg_save_markers(jpeg, ICC_MARKER, 0xffff);
     jpeg_read_header(jpeg, TRUE);
     if (jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK)
         return ff_fail(error, FF_ERROR_INPUT, "%s: a CMYK picture (for printing); save it as RGB first", name);
     state->orientation = 1;
     for (jpeg_saved_marker_ptr marker = jpeg->marker_list; marker && state->orientation == 1; marker = marker->next)
-        state->orientation = ff_pixels_orientation(marker->data, marker->data_length);
+        if (marker->marker == JPEG_APP0 + 1)
+            state->orientation = ff_pixels_orientation(marker->data, marker->data_length);
+    ff_status status = read_profile(state, error);
+    if (status != FF_OK)
+        return status;
     jpeg->out_color_space = JCS_RGB;
-    ff_status status = ff_pixels_allocate(name, jpeg->image_width, jpeg->image_height, 3, &state->pixels, error);
+    status = ff_pixels_allocate(name, jpeg->image_width, jpeg->image_height, 3, &state->pixels, error);
     if (status != FF_OK)
         return status;
     jpeg_start_decompress(jpeg);
@@ -91,9 +119,9 @@ static ff_status read_pixels(ff_jpeg_state *state, const uint8_t *bytes, size_t 
     return FF_OK;
 }
 
-ff_status ff_jpeg_read(const uint8_t *bytes, size_t size, const char *name, ff_image *out, ff_error *error)
+ff_status ff_jpeg_read(const uint8_t *bytes, size_t size, const char *name, ff_original *out, ff_error *error)
 {
-    *out = (ff_image){0};
+    *out = (ff_original){0};
     ff_jpeg_state *state = calloc(1, sizeof(*state));
     if (!state)
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", name);
@@ -102,17 +130,16 @@ ff_status ff_jpeg_read(const uint8_t *bytes, size_t size, const char *name, ff_i
     state->errors.error_exit = on_error;
     state->errors.emit_message = on_message;
     state->progress.progress_monitor = on_progress;
+    state->colours = &out->colours;
 
     ff_status status = read_pixels(state, bytes, size, name, error);
     if (status == FF_OK) {
-        *out = (ff_image){state->jpeg.image_width, state->jpeg.image_height, state->pixels};
+        *out = (ff_original){state->jpeg.image_width, state->jpeg.image_height, 3, 8, state->pixels, 1, out->colours};
         state->pixels = NULL;
         status = ff_pixels_turn(out, state->orientation, error);
-        if (status != FF_OK) {
-            free(out->rgb);
-            *out = (ff_image){0};
-        }
     }
+    if (status != FF_OK)
+        ff_original_free(out);
     jpeg_destroy_decompress(&state->jpeg);
     free(state->pixels);
     free(state);

@@ -5,28 +5,17 @@
 
 #include "pictures.h"
 
-ff_status ff_pixels_allocate(const char *name, size_t width, size_t height, size_t channels, uint8_t **out,
+ff_status ff_pixels_allocate(const char *name, size_t width, size_t height, size_t pixel_bytes, uint8_t **out,
                              ff_error *error)
 {
     *out = NULL;
     if (!width || !height || width > FF_PICTURE_MOST_PIXELS / height)
         return ff_fail(error, FF_ERROR_INPUT, "%s: %zu x %zu pixels; a picture may have 1 to %zu", name, width, height,
                        FF_PICTURE_MOST_PIXELS);
-    *out = malloc(channels * width * height);
+    *out = malloc(pixel_bytes * width * height);
     if (!*out)
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory for %zu x %zu pixels", name, width, height);
     return FF_OK;
-}
-
-void ff_pixels_flatten(uint8_t *pixels, size_t count, uint8_t background)
-{
-    const uint8_t *in = pixels;
-    uint8_t *out = pixels;
-    for (size_t i = 0; i < count; i++, in += 4, out += 3) {
-        unsigned alpha = in[3];
-        for (int c = 0; c < 3; c++)
-            out[c] = (uint8_t)((in[c] * alpha + background * (255 - alpha) + 127) / 255);
-    }
 }
 
 // ---- EXIF: a TIFF file whose first directory may hold the tag Orientation (0x0112), a SHORT ----
@@ -64,29 +53,31 @@ int ff_pixels_orientation(const uint8_t *exif, size_t size)
     return 1;
 }
 
-ff_status ff_pixels_turn(ff_image *image, int orientation, ff_error *error)
+ff_status ff_pixels_turn(ff_original *picture, int orientation, ff_error *error)
 {
     bool swapped = orientation >= 5;  // the stored rows are columns of the upright picture
     bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    size_t width = image->width, height = image->height;
+    size_t width = picture->width, height = picture->height, size = picture->channels * picture->depth / 8;
+    const uint8_t *samples = picture->samples;
 
     if (orientation == 1)
         return FF_OK;
-    ff_image upright = {swapped ? height : width, swapped ? width : height, malloc(3 * width * height)};
-    if (!upright.rgb)
+    uint8_t *upright = malloc(size * width * height), *out = upright;
+    if (!upright)
         return ff_fail(error, FF_ERROR_MEMORY, "out of memory turning a picture of %zu x %zu pixels", width, height);
-    uint8_t *out = upright.rgb;
-    for (size_t y = 0; y < upright.height; y++)
-        for (size_t x = 0; x < upright.width; x++, out += 3) {
+    picture->width = swapped ? height : width;
+    picture->height = swapped ? width : height;
+    for (size_t y = 0; y < picture->height; y++)
+        for (size_t x = 0; x < picture->width; x++, out += size) {
             size_t column = swapped ? y : x, row = swapped ? x : y;
             if (flip_x)
                 column = width - 1 - column;
             if (flip_y)
                 row = height - 1 - row;
-            memcpy(out, image->rgb + 3 * (row * width + column), 3);
+            memcpy(out, samples + size * (row * width + column), size);
         }
-    free(image->rgb);
-    *image = upright;
+    free(picture->samples);
+    picture->samples = upright;
     return FF_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec_pixels.h"
+#include "png_colours.h"
 
 bool ff_png_recognise(const uint8_t *bytes, size_t size)
 {
@@ -93,59 +94,69 @@ static ff_status fail_reading(const ff_png_state *state, ff_error *error)
     return ff_fail(error, FF_ERROR_INPUT, "%s: not a whole PNG file: %s", state->name, state->problem);
 }
 
-// Reads to the end of the file. state->pixels then holds [height, width, 4].
-static ff_status read_pixels(ff_png_state *state, size_t *width, size_t *height, ff_error *error)
+// Asks libpng for red, green, blue and, where the file has any, alpha, in 8 or 16 bits.
+static void choose_samples(ff_png_state *state, ff_original *out)
+{
+    const uint16_t one = 1;
+    png_set_expand(state->png);  // palette and grey below 8 bits to 8 bits, tRNS to alpha
+    png_set_gray_to_rgb(state->png);
+    if (*(const uint8_t *)&one)
+        png_set_swap(state->png);
+    png_set_interlace_handling(state->png);
+    out->width = png_get_image_width(state->png, state->info);
+    out->height = png_get_image_height(state->png, state->info);
+    out->depth = png_get_bit_depth(state->png, state->info) == 16 ? 16 : 8;
+    bool alpha = (png_get_color_type(state->png, state->info) & PNG_COLOR_MASK_ALPHA) ||
+                 png_get_valid(state->png, state->info, PNG_INFO_tRNS);
+    out->channels = alpha ? 4 : 3;
+}
+
+// Reads to the end of the file. state->pixels then holds the samples that *out describes.
+static ff_status read_pixels(ff_png_state *state, ff_original *out, ff_error *error)
 {
     if (setjmp(png_jmpbuf(state->png)))
         return fail_reading(state, error);
     png_read_info(state->png, state->info);
-    *width = png_get_image_width(state->png, state->info);
-    *height = png_get_image_height(state->png, state->info);
-    ff_status status = ff_pixels_allocate(state->name, *width, *height, 4, &state->pixels, error);
+    choose_samples(state, out);
+    size_t pixel_size = out->channels * out->depth / 8;
+    ff_status status = ff_pixels_allocate(state->name, out->width, out->height, pixel_size, &state->pixels, error);
     if (status != FF_OK)
         return status;
-    state->rows = malloc(*height * sizeof(*state->rows));
+    state->rows = malloc(out->height * sizeof(*state->rows));
     if (!state->rows)
         return fail_memory(state, error);
-    for (size_t y = 0; y < *height; y++)
-        state->rows[y] = state->pixels + 4 * y * *width;
-
-    png_set_expand(state->png);  // palette and grey below 8 bits to 8 bits, tRNS to alpha
-    png_set_scale_16(state->png);
-    png_set_gray_to_rgb(state->png);
-    png_set_add_alpha(state->png, 255, PNG_FILLER_AFTER);
-    png_set_interlace_handling(state->png);
+    for (size_t y = 0; y < out->height; y++)
+        state->rows[y] = state->pixels + pixel_size * y * out->width;
     png_read_update_info(state->png, state->info);
+    if (png_get_rowbytes(state->png, state->info) != pixel_size * out->width)
+        png_error(state->png, "rows of another size than the header says");
     png_read_image(state->png, state->rows);
     png_read_end(state->png, state->info);
     return FF_OK;
 }
 
-ff_status ff_png_read(const uint8_t *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
-                      ff_error *error)
+ff_status ff_png_read(const uint8_t *bytes, size_t size, const char *name, ff_original *out, ff_error *error)
 {
     ff_png_state state = {.next = bytes, .left = size, .name = name};
-    size_t width = 0, height = 0;
+    png_bytep exif;
+    png_uint_32 exif_size;
+    int orientation = 1;
 
-    *out = (ff_image){0};
+    *out = (ff_original){0};
     ff_status status = start_reading(&state, error);
     if (status == FF_OK)
-        status = read_pixels(&state, &width, &height, error);
+        status = read_pixels(&state, out, error);
     if (status == FF_OK) {
-        png_bytep exif;
-        png_uint_32 exif_size;
-        int orientation = 1;
         if (png_get_eXIf_1(state.png, state.info, &exif_size, &exif))
             orientation = ff_pixels_orientation(exif, exif_size);
-        ff_pixels_flatten(state.pixels, width * height, background);
-        *out = (ff_image){width, height, state.pixels};
+        out->samples = state.pixels;
         state.pixels = NULL;
         status = ff_pixels_turn(out, orientation, error);
-        if (status != FF_OK) {
-            free(out->rgb);
-            *out = (ff_image){0};
-        }
     }
+    if (status == FF_OK)
+        status = ff_png_read_colours(bytes, size, &out->colours, &out->frames, error);
+    if (status != FF_OK)
+        ff_original_free(out);
     stop_reading(&state);
     return status;
 }
@@ -154,14 +165,14 @@ ff_status ff_png_read_text(const uint8_t *bytes, size_t size, const char *name, 
                            ff_error *error)
 {
     ff_png_state state = {.next = bytes, .left = size, .name = name};
-    size_t width, height;
+    ff_original picture = {0};
     png_textp texts;
     int count = 0;
 
     *text = NULL;
     ff_status status = start_reading(&state, error);
     if (status == FF_OK)
-        status = read_pixels(&state, &width, &height, error);  // texts may follow the pixels
+        status = read_pixels(&state, &picture, error);  // texts may follow the pixels
     if (status == FF_OK)
         png_get_text(state.png, state.info, &texts, &count);
     for (int i = 0; i < count && !*text; i++)
@@ -195,33 +206,59 @@ static ff_status fail_writing(const ff_png_state *state, ff_error *error)
     return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", state->name, state->problem);
 }
 
-static ff_status write_image(ff_png_state *state, const ff_image *image, ff_error *error)
+static void write_colours(png_structp png, const ff_colour_space *colours, const ff_png_chunk *profile)
 {
+    for (size_t i = 0; i < colours->chunk_count; i++)
+        png_write_chunk(png, (png_const_bytep)colours->chunks[i].type, colours->chunks[i].bytes,
+                        colours->chunks[i].size);
+    if (profile->bytes)
+        png_write_chunk(png, (png_const_bytep)profile->type, profile->bytes, profile->size);
+}
+
+static ff_status write_picture(ff_png_state *state, const ff_original *picture, const ff_png_chunk *profile,
+                               ff_error *error)
+{
+    const uint16_t one = 1;
+    size_t row_size = picture->channels * picture->depth / 8 * picture->width;
     if (setjmp(png_jmpbuf(state->png)))
         return fail_writing(state, error);
     png_set_user_limits(state->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_IHDR(state->png, state->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(state->png, state->info, (png_uint_32)picture->width, (png_uint_32)picture->height,
+                 (int)picture->depth, picture->channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(state->png, state->info);
-    for (size_t y = 0; y < image->height; y++)
-        png_write_row(state->png, image->rgb + 3 * y * image->width);
+    write_colours(state->png, &picture->colours, profile);
+    if (picture->depth == 16 && *(const uint8_t *)&one)
+        png_set_swap(state->png);
+    for (size_t y = 0; y < picture->height; y++)
+        png_write_row(state->png, (png_const_bytep)picture->samples + row_size * y);
     png_write_end(state->png, NULL);
     return FF_OK;
 }
 
-ff_status ff_png_write(FILE *file, const char *name, const ff_image *image, ff_error *error)
+ff_status ff_png_write_original(FILE *file, const char *name, const ff_original *picture, ff_error *error)
 {
     ff_png_state state = {.file = file, .name = name};
+    ff_png_chunk profile;
 
-    if (!image->width || !image->height || image->width > PNG_UINT_31_MAX || image->height > PNG_UINT_31_MAX)
-        return ff_fail(error, FF_ERROR_INPUT, "%s: a PNG cannot have %zu x %zu pixels", name, image->width,
-                       image->height);
-    ff_status status = start_writing(&state, error);
-    if (status != FF_OK)
-        return status;
-    status = write_image(&state, image, error);
-    png_destroy_write_struct(&state.png, &state.info);
+    if (!picture->width || !picture->height || picture->width > PNG_UINT_31_MAX || picture->height > PNG_UINT_31_MAX)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: a PNG cannot have %zu x %zu pixels", name, picture->width,
+                       picture->height);
+    ff_status status = ff_png_pack_profile(&picture->colours, &profile, error);
+    if (status == FF_OK)
+        status = start_writing(&state, error);
+    if (status == FF_OK) {
+        status = write_picture(&state, picture, &profile, error);
+        png_destroy_write_struct(&state.png, &state.info);
+    }
+    free(profile.bytes);
     return status;
+}
+
+ff_status ff_png_write(FILE *file, const char *name, const ff_image *image, ff_error *error)
+{
+    const ff_original picture = {image->width, image->height, 3, 8, image->rgb, 1, {0}};
+    return ff_png_write_original(file, name, &picture, error);
 }
 
 #define IEND_SIZE 12  // length, type, checksum

@@ -23,9 +23,16 @@ static ff_status fail_reading(const char *name, ff_error *error)
     return ff_fail(error, FF_ERROR_INPUT, "%s: not a whole WebP file", name);
 }
 
-// The first frame of a whole file, over the background, on a canvas that is background elsewhere.
+// RGBA to RGB, in place.
+static void drop_alpha(uint8_t *pixels, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        memmove(pixels + 3 * i, pixels + 4 * i, 3);
+}
+
+// The first frame of a whole file, on a canvas that is transparent elsewhere.
 static ff_status read_first_frame(const WebPDemuxer *demuxer, const WebPIterator *frame, const char *name,
-                                  uint8_t background, ff_image *out, ff_error *error)
+                                  ff_original *out, ff_error *error)
 {
     size_t width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH), height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
     size_t frame_width = (size_t)frame->width, frame_height = (size_t)frame->height;
@@ -39,25 +46,25 @@ static ff_status read_first_frame(const WebPDemuxer *demuxer, const WebPIterator
         free(pixels);
         return fail_reading(name, error);
     }
-    ff_pixels_flatten(pixels, frame_width * frame_height, background);
     if (frame_width == width && frame_height == height) {
-        *out = (ff_image){width, height, pixels};
+        if (!frame->has_alpha)
+            drop_alpha(pixels, width * height);
+        *out = (ff_original){width, height, frame->has_alpha ? 4 : 3, 8, pixels, 1, {0}};
         return FF_OK;
     }
-    status = ff_pixels_allocate(name, width, height, 3, &canvas, error);
+    status = ff_pixels_allocate(name, width, height, 4, &canvas, error);
     if (status == FF_OK) {
         size_t corner = (size_t)frame->y_offset * width + (size_t)frame->x_offset;
-        memset(canvas, background, 3 * width * height);
+        memset(canvas, 0, 4 * width * height);
         for (size_t y = 0; y < frame_height; y++)
-            memcpy(canvas + 3 * (corner + y * width), pixels + 3 * y * frame_width, 3 * frame_width);
-        *out = (ff_image){width, height, canvas};
+            memcpy(canvas + 4 * (corner + y * width), pixels + 4 * y * frame_width, 4 * frame_width);
+        *out = (ff_original){width, height, 4, 8, canvas, 1, {0}};
     }
     free(pixels);
     return status;
 }
 
-ff_status ff_webp_read(const uint8_t *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
-                       ff_error *error)
+ff_status ff_webp_read(const uint8_t *bytes, size_t size, const char *name, ff_original *out, ff_error *error)
 {
     WebPData data = {bytes, size};
     WebPIterator frame;
@@ -65,27 +72,30 @@ ff_status ff_webp_read(const uint8_t *bytes, size_t size, const char *name, uint
     int orientation = 1;
     ff_status status;
 
-    *out = (ff_image){0};
+    *out = (ff_original){0};
     WebPDemuxer *demuxer = WebPDemux(&data);  // NULL unless the file is whole
     if (!demuxer)
         return fail_reading(name, error);
     if (WebPDemuxGetFrame(demuxer, 1, &frame)) {
-        status = read_first_frame(demuxer, &frame, name, background, out, error);
+        status = read_first_frame(demuxer, &frame, name, out, error);
         WebPDemuxReleaseIterator(&frame);
     } else {
         status = fail_reading(name, error);
     }
+    out->frames = WebPDemuxGetI(demuxer, WEBP_FF_FRAME_COUNT);
     if (status == FF_OK && WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
         orientation = ff_pixels_orientation(chunk.chunk.bytes, chunk.chunk.size);
+        WebPDemuxReleaseChunkIterator(&chunk);
+    }
+    if (status == FF_OK && WebPDemuxGetChunk(demuxer, "ICCP", 1, &chunk)) {
+        status = ff_colour_space_set_profile(&out->colours, chunk.chunk.bytes, chunk.chunk.size, error);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
     WebPDemuxDelete(demuxer);
     if (status == FF_OK)
         status = ff_pixels_turn(out, orientation, error);
-    if (status != FF_OK) {
-        free(out->rgb);
-        *out = (ff_image){0};
-    }
+    if (status != FF_OK)
+        ff_original_free(out);
     return status;
 }
 
@@ -109,11 +119,13 @@ ff_status ff_webp_read_xmp(const uint8_t *bytes, size_t size, const char *name, 
     return FF_OK;
 }
 
-// ---- writing: RIFF, VP8X, then ANIM and an ANMF for each frame or the still's own chunk, then XMP ----
+// ---- writing: RIFF, VP8X, ICCP, then ANIM and an ANMF for each frame or the still's own chunk, then XMP ----
 // (WebP Container Specification, "Extended File Format")
 
 #define FLAG_ANIMATION 0x02
 #define FLAG_XMP 0x04
+#define FLAG_ALPHA 0x10
+#define FLAG_PROFILE 0x20
 #define FRAME_OVERWRITES 0x02  // ANMF: the frame replaces the canvas, it is not blended with it
 
 static uint8_t *put(uint8_t *out, uint32_t value, int bytes)
@@ -136,24 +148,40 @@ static ff_status write_bytes(ff_webp_writer *writer, const void *bytes, size_t s
     return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", writer->name, strerror(errno));
 }
 
+static ff_status write_profile(ff_webp_writer *writer, ff_error *error)
+{
+    const ff_colour_space *colours = writer->settings.colours;
+    uint8_t header[8];
+    size_t size = colours->profile_size;
+    put(put_tag(header, "ICCP"), (uint32_t)size, 4);
+    ff_status status = write_bytes(writer, header, sizeof header, error);
+    if (status == FF_OK)
+        status = write_bytes(writer, colours->profile, size, error);
+    return status == FF_OK && size % 2 ? write_bytes(writer, "", 1, error) : status;
+}
+
 // riff_size: bytes after the first 8; 0 while it is not known.
 static ff_status write_header(ff_webp_writer *writer, uint32_t riff_size, uint32_t flags, ff_error *error)
 {
     const ff_webp_settings *settings = &writer->settings;
-    uint8_t header[44], *out = header;
+    bool profile = settings->colours && settings->colours->profile;
+    uint8_t header[30], animation[14], *out = header;
 
     out = put(put_tag(out, "RIFF"), riff_size, 4);
     out = put_tag(out, "WEBP");
     out = put(put_tag(out, "VP8X"), 10, 4);
-    out = put(out, flags, 4);
+    out = put(out, flags | (profile ? FLAG_PROFILE : 0), 4);
     out = put(out, (uint32_t)settings->width - 1, 3);
-    out = put(out, (uint32_t)settings->height - 1, 3);
-    if (settings->frames > 1) {
-        out = put(put_tag(out, "ANIM"), 6, 4);
-        out = put(out, 0xffffffff, 4);  // background: white, opaque
-        out = put(out, 0, 2);           // loops for ever
-    }
-    return write_bytes(writer, header, (size_t)(out - header), error);
+    put(out, (uint32_t)settings->height - 1, 3);
+    ff_status status = write_bytes(writer, header, sizeof header, error);
+    if (status == FF_OK && profile)
+        status = write_profile(writer, error);
+    if (status != FF_OK || settings->frames == 1)
+        return status;
+    out = put(put_tag(animation, "ANIM"), 6, 4);
+    out = put(out, 0xffffffff, 4);  // background: white, opaque
+    put(out, 0, 2);                 // loops for ever
+    return write_bytes(writer, animation, sizeof animation, error);
 }
 
 ff_status ff_webp_start(ff_webp_writer *writer, FILE *file, const char *name, const ff_webp_settings *settings,
@@ -174,9 +202,11 @@ ff_status ff_webp_start(ff_webp_writer *writer, FILE *file, const char *name, co
 }
 
 // The frame as a WebP file of its own, in *encoded.
-static ff_status encode(const ff_webp_writer *writer, const ff_image *frame, WebPMemoryWriter *encoded,
+static ff_status encode(const ff_webp_writer *writer, const ff_original *frame, WebPMemoryWriter *encoded,
                         ff_error *error)
 {
+    int (*import)(WebPPicture *, const uint8_t *, int) = frame->channels == 4 ? WebPPictureImportRGBA
+                                                                              : WebPPictureImportRGB;
     WebPConfig config;
     WebPPicture picture;
 
@@ -185,7 +215,7 @@ static ff_status encode(const ff_webp_writer *writer, const ff_image *frame, Web
                        writer->name);
     config.method = 4;
     if (writer->settings.lossless) {
-        config.lossless = 1;
+        config.lossless = config.exact = 1;
     } else {
         config.quality = (float)writer->settings.quality;
         config.use_sharp_yuv = 1;
@@ -195,7 +225,8 @@ static ff_status encode(const ff_webp_writer *writer, const ff_image *frame, Web
     picture.height = (int)frame->height;
     picture.writer = WebPMemoryWrite;
     picture.custom_ptr = encoded;
-    bool done = WebPPictureImportRGB(&picture, frame->rgb, 3 * (int)frame->width) && WebPEncode(&config, &picture);
+    int stride = (int)(frame->channels * frame->width);
+    bool done = import(&picture, frame->samples, stride) && WebPEncode(&config, &picture);
     WebPEncodingError reason = picture.error_code;
     WebPPictureFree(&picture);
     if (done)
@@ -210,9 +241,10 @@ static ff_status encode(const ff_webp_writer *writer, const ff_image *frame, Web
 ff_status ff_webp_encode(const ff_image *image, uint8_t **bytes, size_t *size, ff_error *error)
 {
     const ff_webp_writer writer = {.settings = {.lossless = true}, .name = "a picture"};
+    const ff_original picture = {image->width, image->height, 3, 8, image->rgb, 1, {0}};
     WebPMemoryWriter encoded;
     WebPMemoryWriterInit(&encoded);
-    ff_status status = encode(&writer, image, &encoded, error);
+    ff_status status = encode(&writer, &picture, &encoded, error);
     if (status == FF_OK && !(*bytes = malloc(encoded.size)))
         status = ff_fail(error, FF_ERROR_MEMORY, "out of memory for a picture");
     if (status == FF_OK)
@@ -227,17 +259,26 @@ static uint32_t timestamp_of(const ff_webp_writer *writer, size_t i)
     return (uint32_t)(uint64_t)floor((double)i * 1000.0 / writer->settings.fps + 0.5);
 }
 
-ff_status ff_webp_add(ff_webp_writer *writer, const ff_image *frame, ff_error *error)
+// Where the chunks that hold the pixels begin in what libwebp wrote: behind RIFF, size and WEBP, and a VP8X, which
+// belongs to a file and not to a frame.
+static size_t find_pixels(const WebPMemoryWriter *encoded)
 {
-    const size_t riff_header = 12;  // RIFF, size, WEBP; what follows is a chunk, padded to an even size
+    const size_t riff_size = 12, vp8x_size = 18;
+    bool extended = encoded->size > riff_size + vp8x_size && memcmp(encoded->mem + riff_size, "VP8X", 4) == 0;
+    return riff_size + (extended ? vp8x_size : 0);
+}
+
+ff_status ff_webp_add(ff_webp_writer *writer, const ff_original *frame, ff_error *error)
+{
     WebPMemoryWriter encoded;
     uint8_t header[24], *out = header;
 
     WebPMemoryWriterInit(&encoded);
     ff_status status = encode(writer, frame, &encoded, error);
+    size_t start = status == FF_OK ? find_pixels(&encoded) : 0;  // what follows are chunks, padded to an even size
     if (status == FF_OK && writer->settings.frames > 1) {
         uint32_t duration = timestamp_of(writer, writer->written + 1) - timestamp_of(writer, writer->written);
-        out = put(put_tag(out, "ANMF"), (uint32_t)(16 + encoded.size - riff_header), 4);
+        out = put(put_tag(out, "ANMF"), (uint32_t)(16 + encoded.size - start), 4);
         out = put(put(out, 0, 3), 0, 3);  // at (0, 0)
         out = put(out, (uint32_t)frame->width - 1, 3);
         out = put(out, (uint32_t)frame->height - 1, 3);
@@ -246,15 +287,16 @@ ff_status ff_webp_add(ff_webp_writer *writer, const ff_image *frame, ff_error *e
         status = write_bytes(writer, header, (size_t)(out - header), error);
     }
     if (status == FF_OK)
-        status = write_bytes(writer, encoded.mem + riff_header, encoded.size - riff_header, error);
+        status = write_bytes(writer, encoded.mem + start, encoded.size - start, error);
     WebPMemoryWriterClear(&encoded);
+    writer->alpha = writer->alpha || frame->channels == 4;
     writer->written += status == FF_OK;
     return status;
 }
 
 ff_status ff_webp_finish(ff_webp_writer *writer, const char *xmp, ff_error *error)
 {
-    uint32_t flags = writer->settings.frames > 1 ? FLAG_ANIMATION : 0;
+    uint32_t flags = (writer->settings.frames > 1 ? FLAG_ANIMATION : 0) | (writer->alpha ? FLAG_ALPHA : 0);
     ff_status status = FF_OK;
 
     if (xmp) {

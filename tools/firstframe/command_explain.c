@@ -5,6 +5,7 @@
 #include "explanation.h"
 #include "host.h"
 #include "image/fit.h"
+#include "kept.h"
 #include "output.h"
 #include "pictures.h"
 #include "run.h"
@@ -197,7 +198,8 @@ static ff_status decode_looks(ff_explanation *all, const ff_job *job, ff_error *
 {
     const ff_plan *plan = &all->plan;
     const ff_output_settings settings = {.width = plan->width, .height = plan->height, .frames = plan->frames,
-                                         .fps = all->fps, .quality = 85};
+                                         .fps = all->fps, .quality = 85,
+                                         .colours = &job->original.colours};
     ff_status status = FF_OK;
     for (size_t k = 0; k < all->look_count && status == FF_OK; k++) {
         ff_output *output;
@@ -258,7 +260,7 @@ static ff_status prepare_job(ff_explanation *all, ff_job *job, ff_error *error)
 {
     ff_image fitted;
     job->request.image = &job->image;
-    ff_status status = ff_job_read_picture(job, FF_OPTION_IMAGE, &job->image, error);
+    ff_status status = ff_job_read_image(job, error);
     if (status == FF_OK)
         status = ff_job_plan(job, error);
     if (status == FF_OK)
@@ -308,6 +310,8 @@ static ff_status explain(ff_explanation *all, ff_job *job, ff_report *report, do
     ff_status status = prepare_job(all, job, error);
     if (status == FF_OK && all->options->estimate)
         return estimate_all(all, job, report, error);
+    if (status == FF_OK)
+        ff_kept_note_page(job, report);
     if (status == FF_OK)
         status = ff_job_check_memory(job, error);
     if (status == FF_OK)

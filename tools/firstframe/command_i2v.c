@@ -8,10 +8,10 @@ ff_status ff_command_i2v(const ff_options *options, ff_report *report, ff_error 
     if (status != FF_OK)
         return status;
     job.request.image = &job.image;
-    status = ff_job_read_picture(&job, FF_OPTION_IMAGE, &job.image, error);
+    status = ff_job_read_image(&job, error);
     if (status == FF_OK && options->last) {
         job.request.last = &job.last;
-        status = ff_job_read_picture(&job, FF_OPTION_LAST, &job.last, error);
+        status = ff_job_read_last(&job, error);
     }
     if (status == FF_OK)
         status = ff_make(&job, error);

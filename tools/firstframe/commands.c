@@ -15,14 +15,17 @@ const ff_command ff_command_table[] = {
     {.bit = FF_COMMAND_INPAINT, .name = "inpaint", .run = ff_command_inpaint,
      .does = "mend part of a still",
      .usage = "-i IMG (--mask M | --box X,Y,W,H) -p PROMPT -o OUT.png",
-     .about = "Paints anew what is white in a mask, or a rectangle, and leaves every other pixel as it is. The model "
-              "works on an enlarged crop around it. With -n, variations go to OUT-seed-NNNN.png, with a contact sheet.",
+     .about = "Paints anew what is white in a mask, or a rectangle, and leaves every other pixel as it is: with its "
+              "transparency, its 16 bits and its colour profile in a PNG; what another output cannot hold is said. What "
+              "is painted is opaque, but for the mask's rim where it borders on transparency. The model works on an "
+              "enlarged crop around it. With -n, variations go to OUT-seed-NNNN.png, with a contact sheet.",
      .example = "firstframe inpaint -i portrait.png --box 78,60,16,20 -p \"a pearl earring\" -o mended.png"},
     {.bit = FF_COMMAND_I2V, .name = "i2v", .run = ff_command_i2v,
      .does = "still to clip",
      .usage = "-i IMG -p MOTION [--seconds S | --frames N] [--last J] -o OUT.webp",
      .about = "Animates a still: the prompt says what moves. The output is an animated WebP, numbered PNGs "
-              "(f-%03d.png), a .y4m file, or `-` for YUV4MPEG on standard output, which ffmpeg reads.",
+              "(f-%03d.png), a .y4m file, or `-` for YUV4MPEG on standard output, which ffmpeg reads. WebP and PNG have the "
+              "still's colour profile; where the still is transparent, white is taken.",
      .example = "firstframe i2v -i portrait.png -p \"She slowly turns her head toward the camera.\" --seconds 3 "
                 "-o turn.webp"},
     {.bit = FF_COMMAND_T2V, .name = "t2v", .run = ff_command_t2v,

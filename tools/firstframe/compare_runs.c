@@ -3,6 +3,7 @@
 #include "estimate.h"
 #include "host.h"
 #include "image/fit.h"
+#include "kept.h"
 #include "measure/colour_match.h"
 #include "output.h"
 #include "run.h"
@@ -97,6 +98,7 @@ static ff_status open_matched(watcher *w, const ff_job *job, ff_error *error)
     const ff_output_settings settings = {
         .width = job->plan.width, .height = job->plan.height, .frames = job->plan.frames, .fps = job->fps,
         .lossless = job->options->lossless, .quality = job->options->quality,
+        .colours = &job->original.colours,
     };
     ff_sha256_start(&w->hash);
     return ff_output_open(w->matched->path, &settings, &w->output, error);
@@ -188,7 +190,7 @@ static ff_status open_anchored(const ff_comparison *all, const char *motion, ff_
         return status;
     job->request.image = &job->image;
     if (all->still_path)
-        status = ff_job_read_picture(job, FF_OPTION_IMAGE, &job->image, error);
+        status = ff_job_read_image(job, error);
     else if (!(job->image = (ff_image){all->width, all->height, calloc(all->width, 3 * all->height)}).rgb)
         status = fail_memory(error);
     if (status == FF_OK)
@@ -227,6 +229,8 @@ static ff_status run_anchored(ff_comparison *all, ff_scene *scene, ff_report *re
         status = fail_memory(error);
     if (status == FF_OK) {
         take_plan(all, &job);
+        if (scene == all->scene)
+            ff_kept_note_page(&job, all->report);
         status = run_takes(all, &job, scene, FF_ANCHORED, &still, error);
     }
     free(still.rgb);

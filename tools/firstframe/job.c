@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WHITE 255   // shows through what is transparent
+
 static void number_or_default(double *out, double value)
 {
     if (!isnan(value))
@@ -86,6 +88,7 @@ void ff_job_close(ff_job *job)
 {
     ff_picture_free(&job->image);
     ff_picture_free(&job->last);
+    ff_original_free(&job->original);
     free(job->mask);
     ff_model_close(job->model);
     *job = (ff_job){0};
@@ -96,20 +99,42 @@ static const char *path_of(const ff_job *job, ff_option_id id)
     return *(const char *const *)((const char *)job->options + ff_option_table[id].offset);
 }
 
-ff_status ff_job_read_picture(ff_job *job, ff_option_id id, ff_image *out, ff_error *error)
+ff_status ff_job_read_original(ff_job *job, ff_option_id id, ff_original *out, ff_error *error)
 {
     const char *path = path_of(job, id);
     uint8_t *bytes;
     size_t size;
     ff_sha256 hash;
+    *out = (ff_original){0};
     ff_status status = ff_picture_load(path, &bytes, &size, error);
     if (status != FF_OK)
         return status;
     ff_sha256_start(&hash);
     ff_sha256_add(&hash, bytes, size);
     ff_sha256_finish(&hash, job->input_hashes[id]);
-    status = ff_picture_decode(bytes, size, path, 255, out, error);
+    status = ff_picture_decode_original(bytes, size, path, out, error);
     free(bytes);
+    return status;
+}
+
+ff_status ff_job_read_image(ff_job *job, ff_error *error)
+{
+    ff_status status = ff_job_read_original(job, FF_OPTION_IMAGE, &job->original, error);
+    if (status != FF_OK)
+        return status;
+    job->opaque = ff_original_is_opaque(&job->original);
+    return ff_picture_reduce(&job->original, WHITE, &job->image, error);
+}
+
+ff_status ff_job_read_last(ff_job *job, ff_error *error)
+{
+    ff_original last;
+    ff_status status = ff_job_read_original(job, FF_OPTION_LAST, &last, error);
+    job->same_colours = ff_colour_space_equal(&job->original.colours, &last.colours);
+    job->last_opaque = ff_original_is_opaque(&last);
+    if (status == FF_OK)
+        status = ff_picture_reduce(&last, WHITE, &job->last, error);
+    ff_original_free(&last);
     return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "model_folder.h"
 #include "options.h"
+#include "original.h"
 #include "report.h"
 
 typedef struct ff_job {
@@ -14,6 +15,9 @@ typedef struct ff_job {
     ff_model_facts facts;
     uint8_t model_hash[32];
     ff_image image, last;                  // inputs, as far as the command has any
+    ff_original original;                  // the image as its file holds it, without samples where `image` has them all
+    bool opaque, last_opaque;              // image and last have no transparent part
+    bool same_colours;                     // the numbers of image and last mean the same
     uint8_t *mask;
     uint8_t input_hashes[FF_OPTIONS][32];  // of the given FF_KIND_INPUT options
     ff_request request;
@@ -37,8 +41,11 @@ typedef struct ff_job {
 ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_report *report, ff_error *error);
 void ff_job_close(ff_job *job);
 
-// Reads and hashes the picture that an option names; out belongs to the job (its image or last).
-ff_status ff_job_read_picture(ff_job *job, ff_option_id id, ff_image *out, ff_error *error);
+// Reads and hashes the picture that an option names, as its file holds it; the caller frees out.
+ff_status ff_job_read_original(ff_job *job, ff_option_id id, ff_original *out, ff_error *error);
+// The same for --image and --last, into what the job has for them.
+ff_status ff_job_read_image(ff_job *job, ff_error *error);
+ff_status ff_job_read_last(ff_job *job, ff_error *error);
 // Hashes the file that an option names.
 ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error);
 

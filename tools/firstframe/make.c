@@ -2,6 +2,7 @@
 #include "contact_sheet.h"
 #include "destination.h"
 #include "host.h"
+#include "kept.h"
 #include "metadata.h"
 #include "output.h"
 #include "pictures.h"
@@ -97,7 +98,7 @@ static ff_status write_sheet(makings *all, char **path, ff_error *error)
         }
         status = ff_contact_sheet_draw(all->cells, labels, count, &sheet, error);
         if (status == FF_OK)
-            status = ff_output_still(*path, &sheet, NULL, error);
+            status = ff_output_still(*path, &sheet, &all->job->original.colours, NULL, error);
         ff_picture_free(&sheet);
     } else {
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the contact sheet");
@@ -220,6 +221,10 @@ static ff_status choose_destination(makings *all, ff_error *error)
                            "file or a program");
         job->report->stdout_taken = true;
     }
+    ff_output_kind kind = FF_OUTPUT_PNG;
+    if (!all->destination.folder && (status = ff_output_recognise(options->output, &kind, error)) != FF_OK)
+        return status;
+    ff_kept_note(job, kind, job->report);
     if (!options->resume)
         return ff_destination_check_free(&all->destination, error);
     return all->destination.numbered ? check_existing(all, error) : FF_OK;

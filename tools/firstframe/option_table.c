@@ -58,7 +58,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_KEEP_FIRST] = {
         .name = "keep-first", .kind = FF_KIND_FLAG, .offset = VALUE(keep_first),
         .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_I2V,
-        .help = "Frame 0 is the still's own pixels, not what the model's decoder makes of them."},
+        .help = "Frame 0 is the still's own pixels, not what the model's decoder makes of them; a lossy WebP keeps "
+                "them nearly."},
     [FF_OPTION_COLOR_MATCH] = {
         .name = "color-match", .alias = "colour-match", .kind = FF_KIND_FLAG, .offset = VALUE(color_match),
         .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_I2V | FF_COMMAND_COMPARE,
@@ -154,7 +155,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_QUALITY] = {
         .name = "quality", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(quality),
         .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
-        .minimum = 0, .maximum = 100, .help = "Of a lossy WebP, 0 to 100 (default 90).",
+        .minimum = 0, .maximum = 100, .help = "Of a lossy WebP, 0 to 100 (default 90; inpaint is lossless without it).",
         .foreign = "-q:v crf"},
     [FF_OPTION_LOSSLESS] = {
         .name = "lossless", .kind = FF_KIND_FLAG, .offset = VALUE(lossless),

@@ -155,8 +155,8 @@ static ff_status close_file(ff_output *output, ff_error *error)
 static ff_status start_file(ff_output *output, ff_error *error)
 {
     const ff_output_settings *settings = &output->settings;
-    ff_webp_settings webp = {settings->width, settings->height, settings->frames,
-                             settings->fps,   settings->lossless, settings->quality};
+    ff_webp_settings webp = {settings->width,    settings->height,  settings->frames, settings->fps,
+                             settings->lossless, settings->quality, settings->colours};
     switch (output->kind) {
     case FF_OUTPUT_WEBP:
         return ff_webp_start(&output->webp, output->file, output->path, &webp, error);
@@ -208,43 +208,78 @@ ff_status ff_output_open(const char *path, const ff_output_settings *settings, f
     return status == FF_OK ? open_kind(kind, path, settings, out, error) : status;
 }
 
-static ff_status add_png(ff_output *output, const ff_image *frame, ff_error *error)
+ff_output_kind ff_output_kind_of(const ff_output *output)
 {
+    return output->kind;
+}
+
+static ff_status add_png(ff_output *output, const ff_original *picture, ff_error *error)
+{
+    ff_original coloured = *picture;
     ff_status status = FF_OK;
+    coloured.colours = output->settings.colours ? *output->settings.colours : (ff_colour_space){0};
     if (!output->file)
         status = create_temporary(output, output->added, error);
     if (status == FF_OK)
-        status = ff_png_write(output->file, output->path, frame, error);
+        status = ff_png_write_original(output->file, output->path, &coloured, error);
     if (status == FF_OK)
         status = close_file(output, error);
     return status;
 }
 
-ff_status ff_output_add(ff_output *output, const ff_image *frame, ff_error *error)
+static ff_status add_webp(ff_output *output, const ff_original *picture, ff_error *error)
+{
+    ff_original narrow;
+    if (picture->depth == 8)
+        return ff_webp_add(&output->webp, picture, error);
+    ff_status status = ff_original_narrow(picture, &narrow, error);
+    if (status == FF_OK)
+        status = ff_webp_add(&output->webp, &narrow, error);
+    ff_original_free(&narrow);
+    return status;
+}
+
+static ff_status add_y4m(ff_output *output, const ff_original *picture, ff_error *error)
+{
+    ff_image flat;
+    ff_status status = ff_original_flatten(picture, 255, &flat, error);
+    if (status == FF_OK)
+        status = ff_y4m_add(output->file, output->path, &flat, error);
+    free(flat.rgb);
+    return status;
+}
+
+ff_status ff_output_add_original(ff_output *output, const ff_original *picture, ff_error *error)
 {
     const ff_output_settings *settings = &output->settings;
     ff_status status = FF_OK;
 
-    if (frame->width != settings->width || frame->height != settings->height)
+    if (picture->width != settings->width || picture->height != settings->height)
         return ff_fail(error, FF_ERROR_INPUT, "%s: frame %zu is %zu x %zu pixels, the others %zu x %zu", output->path,
-                       output->added, frame->width, frame->height, settings->width, settings->height);
+                       output->added, picture->width, picture->height, settings->width, settings->height);
     if (output->added == settings->frames)
         return ff_fail(error, FF_ERROR_INPUT, "%s: more than the %zu frames announced", output->path,
                        settings->frames);
     switch (output->kind) {
     case FF_OUTPUT_WEBP:
-        status = ff_webp_add(&output->webp, frame, error);
+        status = add_webp(output, picture, error);
         break;
     case FF_OUTPUT_Y4M:
-        status = ff_y4m_add(output->file, output->path, frame, error);
+        status = add_y4m(output, picture, error);
         break;
     case FF_OUTPUT_PNG:
     case FF_OUTPUT_NUMBERED:
-        status = add_png(output, frame, error);
+        status = add_png(output, picture, error);
         break;
     }
     output->added += status == FF_OK;
     return status;
+}
+
+ff_status ff_output_add(ff_output *output, const ff_image *frame, ff_error *error)
+{
+    const ff_original picture = {frame->width, frame->height, 3, 8, frame->rgb, 1, {0}};
+    return ff_output_add_original(output, &picture, error);
 }
 
 // ---- the end ----
@@ -328,9 +363,11 @@ void ff_output_abandon(ff_output *output)
     free(output);
 }
 
-ff_status ff_output_still(const char *path, const ff_image *image, const char *metadata, ff_error *error)
+ff_status ff_output_still(const char *path, const ff_image *image, const ff_colour_space *colours,
+                          const char *metadata, ff_error *error)
 {
-    ff_output_settings settings = {.width = image->width, .height = image->height, .frames = 1, .lossless = true};
+    ff_output_settings settings = {.width = image->width, .height = image->height, .frames = 1, .lossless = true,
+                                   .colours = colours};
     ff_output *output;
 
     bool png = ends_in(path, ".png");

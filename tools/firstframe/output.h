@@ -8,7 +8,7 @@
 #ifndef FF_OUTPUT_H
 #define FF_OUTPUT_H
 
-#include "firstframe.h"
+#include "original.h"
 
 typedef enum ff_output_kind { FF_OUTPUT_WEBP, FF_OUTPUT_PNG, FF_OUTPUT_NUMBERED, FF_OUTPUT_Y4M } ff_output_kind;
 
@@ -21,6 +21,7 @@ typedef struct ff_output_settings {
     double fps;            // frame i is shown from round(1000 i / fps) ms; not used for PNG
     bool lossless;         // WebP
     double quality;        // WebP when not lossless: 0 to 100
+    const ff_colour_space *colours;  // what numbers mean, for PNG and, if it is a profile, WebP; the caller's, or NULL
 } ff_output_settings;
 
 typedef struct ff_output ff_output;
@@ -30,8 +31,14 @@ typedef struct ff_output ff_output;
 // writable, or the output is a folder.
 ff_status ff_output_open(const char *path, const ff_output_settings *settings, ff_output **out, ff_error *error);
 
+ff_output_kind ff_output_kind_of(const ff_output *output);
+
 // The next frame; its size must be the one announced. After a failure only ff_output_abandon is left to call.
 ff_status ff_output_add(ff_output *output, const ff_image *frame, ff_error *error);
+
+// The same of a picture with alpha or 16-bit samples, as far as the kind of output holds them: PNG all, WebP alpha,
+// YUV4MPEG2 nothing, so that it shows white. The picture's own colours count for nothing.
+ff_status ff_output_add_original(ff_output *output, const ff_original *picture, ff_error *error);
 
 // Puts the files in place. metadata: a JSON object, embedded in WebP and every PNG; NULL embeds nothing. Frees output
 // also on failure, when the temporary files are gone and what was there is as it was; only if renaming fails half way
@@ -41,7 +48,8 @@ ff_status ff_output_finish(ff_output *output, const char *metadata, ff_error *er
 // Removes the temporary files. NULL allowed.
 void ff_output_abandon(ff_output *output);
 
-// One picture: open, add, finish. path ends in .png or .webp, and a % in it is no pattern.
-ff_status ff_output_still(const char *path, const ff_image *image, const char *metadata, ff_error *error);
+// One picture: open, add, finish. path ends in .png or .webp, and a % in it is no pattern. colours as above.
+ff_status ff_output_still(const char *path, const ff_image *image, const ff_colour_space *colours,
+                          const char *metadata, ff_error *error);
 
 #endif

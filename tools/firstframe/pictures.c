@@ -11,7 +11,6 @@
 
 #define MOST_BYTES ((size_t)1 << 30)   // a device may never end
 #define WHITE 255
-#define BLACK 0
 
 ff_status ff_picture_load(const char *path, uint8_t **bytes, size_t *size, ff_error *error)
 {
@@ -54,22 +53,43 @@ done:
     return status;
 }
 
-ff_status ff_picture_decode(const void *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
-                            ff_error *error)
+ff_status ff_picture_decode_original(const void *bytes, size_t size, const char *name, ff_original *out,
+                                     ff_error *error)
 {
-    *out = (ff_image){0};
+    *out = (ff_original){0};
     if (size == 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s: the file is empty", name);
     if (ff_png_recognise(bytes, size))
-        return ff_png_read(bytes, size, name, background, out, error);
+        return ff_png_read(bytes, size, name, out, error);
     if (ff_jpeg_recognise(bytes, size))
         return ff_jpeg_read(bytes, size, name, out, error);
     if (ff_webp_recognise(bytes, size))
-        return ff_webp_read(bytes, size, name, background, out, error);
+        return ff_webp_read(bytes, size, name, out, error);
     return ff_fail(error, FF_ERROR_INPUT, "%s: neither a PNG nor a JPEG nor a WebP picture", name);
 }
 
-static ff_status read_over(const char *path, uint8_t background, ff_image *out, ff_error *error)
+ff_status ff_picture_reduce(ff_original *picture, uint8_t background, ff_image *out, ff_error *error)
+{
+    if (picture->channels != 3 || picture->depth != 8)
+        return ff_original_flatten(picture, background, out, error);
+    *out = (ff_image){picture->width, picture->height, picture->samples};
+    picture->samples = NULL;
+    return FF_OK;
+}
+
+ff_status ff_picture_decode(const void *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
+                            ff_error *error)
+{
+    ff_original picture;
+    *out = (ff_image){0};
+    ff_status status = ff_picture_decode_original(bytes, size, name, &picture, error);
+    if (status == FF_OK)
+        status = ff_picture_reduce(&picture, background, out, error);
+    ff_original_free(&picture);
+    return status;
+}
+
+ff_status ff_picture_read(const char *path, ff_image *out, ff_error *error)
 {
     uint8_t *bytes;
     size_t size;
@@ -78,37 +98,9 @@ static ff_status read_over(const char *path, uint8_t background, ff_image *out, 
     ff_status status = ff_picture_load(path, &bytes, &size, error);
     if (status != FF_OK)
         return status;
-    status = ff_picture_decode(bytes, size, path, background, out, error);
+    status = ff_picture_decode(bytes, size, path, WHITE, out, error);
     free(bytes);
     return status;
-}
-
-ff_status ff_picture_read(const char *path, ff_image *out, ff_error *error)
-{
-    return read_over(path, WHITE, out, error);
-}
-
-ff_status ff_picture_read_mask(const char *path, size_t width, size_t height, uint8_t **out, ff_error *error)
-{
-    ff_image mask;
-
-    *out = NULL;
-    ff_status status = read_over(path, BLACK, &mask, error);
-    if (status != FF_OK)
-        return status;
-    if (mask.width != width || mask.height != height) {
-        status = ff_fail(error, FF_ERROR_INPUT, "%s: the mask is %zu x %zu pixels, the picture %zu x %zu", path,
-                         mask.width, mask.height, width, height);
-        ff_picture_free(&mask);
-        return status;
-    }
-    for (size_t i = 0; i < width * height; i++) {
-        const uint8_t *pixel = mask.rgb + 3 * i;
-        // 0.299, 0.587 and 0.114 in 16 bits; they sum to 1
-        mask.rgb[i] = (uint8_t)((19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + 32768u) >> 16);
-    }
-    *out = mask.rgb;
-    return FF_OK;
 }
 
 void ff_picture_free(ff_image *image)

@@ -1,10 +1,10 @@
-// Reading pictures: PNG, JPEG and WebP, told apart by what is in the file, not by its name. Everything comes out as
-// packed 8-bit RGB, upright: EXIF orientation is applied, 16-bit samples are rounded to 8, an animation gives its
-// first frame, and colour profiles and gamma are left alone.
+// Reading pictures: PNG, JPEG and WebP, told apart by what is in the file, not by its name. EXIF orientation is
+// applied, an animation gives its first frame, and colour profiles and gamma are left alone. What asks for RGB gets 8
+// bits a sample, to which 16 are rounded.
 #ifndef FF_PICTURES_H
 #define FF_PICTURES_H
 
-#include "firstframe.h"
+#include "original.h"
 
 // Larger pictures are refused before memory is asked for.
 #define FF_PICTURE_MOST_PIXELS ((size_t)1 << 28)
@@ -13,13 +13,16 @@
 // FF_ERROR_INPUT: no such file, or one that is not a whole picture; out is then empty.
 ff_status ff_picture_read(const char *path, ff_image *out, ff_error *error);
 
-// The luma (ITU-R 601) of a picture that must be width x height, one byte a pixel: white repaints. What is
-// transparent counts as black, so strokes on an empty layer are a mask. *out is the caller's, to be freed.
-ff_status ff_picture_read_mask(const char *path, size_t width, size_t height, uint8_t **out, ff_error *error);
-
 // A file already in memory; name is what errors call it. background: the grey that shows through transparency.
 ff_status ff_picture_decode(const void *bytes, size_t size, const char *name, uint8_t background, ff_image *out,
                             ff_error *error);
+
+// The same with all that the file holds; ff_original_free releases it.
+ff_status ff_picture_decode_original(const void *bytes, size_t size, const char *name, ff_original *out,
+                                     ff_error *error);
+
+// A picture that was decoded as 8-bit RGB. Its samples may move to *out.
+ff_status ff_picture_reduce(ff_original *picture, uint8_t background, ff_image *out, ff_error *error);
 
 // A whole file or pipe. *bytes is the caller's, to be freed.
 ff_status ff_picture_load(const char *path, uint8_t **bytes, size_t *size, ff_error *error);

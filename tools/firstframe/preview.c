@@ -200,7 +200,7 @@ static ff_status write_row(ff_preview *preview, const float *prediction, ff_erro
                 for (size_t c = 0; c < 3; c++)
                     row.rgb[3 * (y * row.width + frame * (wide + gap) + x) + c] =
                         colour_at(preview, prediction, frame, y / unit * preview->width + x / unit, c);
-    preview->failed = ff_output_still(preview->path, &row, NULL, &preview->trouble) != FF_OK;
+    preview->failed = ff_output_still(preview->path, &row, NULL, NULL, &preview->trouble) != FF_OK;
     free(row.rgb);
     return FF_OK;
 }

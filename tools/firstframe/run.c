@@ -1,5 +1,6 @@
 #include "run.h"
 #include "host.h"
+#include "kept.h"
 #include "output.h"
 #include "pictures.h"
 #include "preview.h"
@@ -76,7 +77,7 @@ static ff_status on_frame(void *user, size_t index, const ff_image *rgb, ff_erro
         status = copy_picture(rgb, &one->shown, error);
     if (status == FF_OK)
         status = one->job->watch ? one->job->watch(one->job->watcher, index, rgb, error) : FF_OK;
-    return status == FF_OK && one->output ? ff_output_add(one->output, rgb, error) : status;
+    return status == FF_OK && one->output ? ff_kept_add(one->job, one->output, rgb, error) : status;
 }
 
 static ff_status on_tensor(void *user, const char *name, int rank, const size_t *shape, const float *data,
@@ -153,7 +154,8 @@ static ff_status open_output(run *one, ff_error *error)
     const ff_job *job = one->job;
     const ff_output_settings settings = {
         .width = job->plan.width, .height = job->plan.height, .frames = job->plan.frames, .fps = job->fps,
-        .lossless = job->options->lossless, .quality = job->options->quality,
+        .lossless = ff_kept_lossless(job->options), .quality = job->options->quality,
+        .colours = &job->original.colours,
     };
     return one->path ? ff_output_open(one->path, &settings, &one->output, error) : FF_OK;
 }
