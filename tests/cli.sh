@@ -175,7 +175,18 @@ run 0 inpaint -i still.png --box 8,8,8,8 -p ear $small -s 1 -o mended.png
 cmp -s mended.png mended-seed-0001.png || fail "the same seed gave another file"
 refuse 'reaches outside' inpaint -i still.png --box 8,8,80,8 -p ear $small -o x.png
 pictures=$source/golden/diffusers/image
+refuse 'mask-from also needs --mask' inpaint -i still.png --box 8,8,8,8 --mask-from alpha -p x $small -o x.png
+refuse 'expected white or alpha' inpaint -i still.png --mask still.png --mask-from hole -p x $small -o x.png
+refuse 'here it is called --mask-from' inpaint -i still.png --mask still.png --mask-channel alpha -p x $small -o x.png
+refuse 'nothing in it is transparent' inpaint -i still.png --mask still.png --mask-from alpha -p x $small -o x.png
 refuse 'the mask is 11 x 9 pixels, the picture 32 x 32' inpaint -i still.png --mask "$pictures/rgb8.png" -p x $small -o x.png
+refuse 'rgba8.png: .* % of it is transparent.*--mask-from alpha' \
+    inpaint -i "$pictures/rgba8.png" --mask "$pictures/rgba8.png" -p x $small -o x.png
+run 0 inpaint -i "$pictures/rgba8.png" --mask "$pictures/rgba8.png" --mask-from alpha -p x $small -o hole.png
+run 0 inspect hole.png
+says 'mask-from  *alpha'
+run 0 again hole.png -m model -o hole-again.png
+cmp -s hole.png hole-again.png || fail "again made another picture of one with a hole"
 run 0 inpaint -i "$pictures/rgba16.png" --box 2,2,5,5 -p x $small -o whole.webp
 says 'note: the picture.s 16 bits a sample cannot go into a WebP; a PNG keeps it'
 

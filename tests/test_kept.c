@@ -195,6 +195,16 @@ static uint16_t right_half_is_clear(size_t x, size_t y)
     return x < WIDTH / 2 ? OPAQUE : y < HEIGHT / 2 ? 0 : 0x7fff;
 }
 
+static bool in_hole(size_t x, size_t y)
+{
+    return x >= 16 && x < 32 && y >= 10 && y < 30;
+}
+
+static uint16_t hole(size_t x, size_t y)
+{
+    return in_hole(x, y) ? 0 : OPAQUE;
+}
+
 // The box lies across opaque, transparent and half transparent pixels.
 static void what_is_painted_shows(void **state)
 {
@@ -223,6 +233,42 @@ static void what_is_painted_shows(void **state)
         free(in.pixels);
         free(out.pixels);
     }
+}
+
+// A picture as editors save a hole: it is the mask as well, and becomes whole.
+static void a_hole_is_mended(void **state)
+{
+    (void)state;
+    static uint16_t pixels[WIDTH * HEIGHT][4];
+    draw(pixels, hole);
+    write_png(inside("in.png"), WIDTH, HEIGHT, 16, (const uint16_t(*)[4])pixels);
+    char *sentence = run_words(FF_COMMAND_INPAINT, FF_ERROR_INPUT,
+                         (const char *[]){"-i", inside("in.png"), "-o", inside("again.png"), "-p", "x", "-m",
+                                          TINY_MODEL, "--mask", inside("in.png"), NULL});
+    assert_non_null(strstr(sentence, "--mask-from alpha paints what is transparent"));
+    assert_int_not_equal(access(inside("again.png"), F_OK), 0);
+    free(sentence);
+    free(INPAINT(inside("in.png"), inside("out.png"), "--mask", inside("in.png"), "--mask-from", "alpha"));
+    plain in = read_png(inside("in.png")), out = read_png(inside("out.png"));
+    size_t same = 0;
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++) {
+        if (!in_hole(i % WIDTH, i / WIDTH))
+            assert_memory_equal(out.pixels[i], in.pixels[i], sizeof in.pixels[i]);
+        else
+            same += memcmp(out.pixels[i], in.pixels[i], 6) == 0;
+        assert_int_equal(out.pixels[i][3], OPAQUE);
+    }
+    assert_true(same < 5);
+    free(in.pixels);
+    free(out.pixels);
+    // the record knows how the mask was read, and the picture comes back with all it had
+    free(run_words(FF_COMMAND_AGAIN, FF_OK, (const char *[]){inside("out.png"), "-m", TINY_MODEL, "-o",
+                                                             inside("again.png"), NULL}));
+    plain once = read_png(inside("out.png")), again = read_png(inside("again.png"));
+    assert_int_equal(again.depth, 16);
+    assert_memory_equal(once.pixels, again.pixels, WIDTH * HEIGHT * sizeof *once.pixels);
+    free(once.pixels);
+    free(again.pixels);
 }
 
 static void variations_and_frames_keep_as_much(void **state)
@@ -265,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outside_the_mask_every_sample_is_the_pictures),
         cmocka_unit_test(what_is_painted_shows),
+        cmocka_unit_test(a_hole_is_mended),
         cmocka_unit_test(variations_and_frames_keep_as_much),
         cmocka_unit_test(what_an_output_cannot_hold_is_said),
     };

@@ -4,14 +4,19 @@
 
 static ff_status read_mask(ff_job *job, ff_error *error)
 {
-    const char *name = job->options->mask;
+    const ff_options *options = job->options;
+    const char *name = options->mask;
+    ff_mask_source source = options->given[FF_OPTION_MASK_FROM] ? (ff_mask_source)options->mask_from : FF_MASK_UNSAID;
     ff_original picture;
+    char remark[256];
     ff_status status = ff_job_read_original(job, FF_OPTION_MASK, &picture, error);
     if (status == FF_OK && (picture.width != job->image.width || picture.height != job->image.height))
         status = ff_fail(error, FF_ERROR_INPUT, "%s: the mask is %zu x %zu pixels, the picture %zu x %zu", name,
                          picture.width, picture.height, job->image.width, job->image.height);
     if (status == FF_OK)
-        status = ff_mask_from_picture(&picture, &job->mask, error);
+        status = ff_mask_from_picture(&picture, name, source, &job->mask, remark, error);
+    if (status == FF_OK && remark[0])
+        ff_report_note(job->report, "%s: %s", name, remark);
     ff_original_free(&picture);
     return status;
 }

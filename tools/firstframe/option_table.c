@@ -39,6 +39,12 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT | FF_COMMAND_AGAIN,
         .help = "A picture of the still's size; what is white is painted anew.",
         .foreign = "mask-image mask-img mask-path"},
+    [FF_OPTION_MASK_FROM] = {
+        .name = "mask-from", .kind = FF_KIND_CHOICE, .argument = "WHAT", .offset = VALUE(mask_from),
+        .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT, .choices = {"white", "alpha"},
+        .help = "What of the mask is painted anew: white (the default; transparent counts as black), or alpha, what is "
+                "transparent, as editors save a hole. The mask may then be the still itself.",
+        .foreign = "mask-channel mask-mode mask-alpha alpha-mask"},
     [FF_OPTION_BOX] = {
         .name = "box", .kind = FF_KIND_BOX, .argument = "X,Y,W,H", .offset = VALUE(box),
         .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_INPAINT,

@@ -290,7 +290,8 @@ static ff_status check_together(ff_options *values, ff_error *error)
     } rules[] = {
         {FF_OPTION_SIZE, FF_OPTION_WIDTH, false},      {FF_OPTION_SIZE, FF_OPTION_HEIGHT, false},
         {FF_OPTION_SECONDS, FF_OPTION_FRAMES, false},  {FF_OPTION_MASK, FF_OPTION_BOX, false},
-        {FF_OPTION_QUALITY, FF_OPTION_LOSSLESS, false}, {FF_OPTION_DUMP_LEVEL, FF_OPTION_DUMP, true},
+        {FF_OPTION_QUALITY, FF_OPTION_LOSSLESS, false}, {FF_OPTION_MASK_FROM, FF_OPTION_MASK, true},
+        {FF_OPTION_DUMP_LEVEL, FF_OPTION_DUMP, true},
         {FF_OPTION_QUIET, FF_OPTION_VERBOSE, false},   {FF_OPTION_ESTIMATE, FF_OPTION_RESUME, false},
         {FF_OPTION_RESUME, FF_OPTION_DUMP, false},     {FF_OPTION_MODEL, FF_OPTION_DIMS, false},
         {FF_OPTION_BLOCKS, FF_OPTION_DIMS, true},      {FF_OPTION_DTYPE, FF_OPTION_DIMS, true},

@@ -31,7 +31,7 @@ enum {
 
 typedef enum ff_option_id {
     FF_OPTION_PROMPT, FF_OPTION_MOTION, FF_OPTION_NEGATIVE, FF_OPTION_IMAGE, FF_OPTION_LAST, FF_OPTION_MASK,
-    FF_OPTION_BOX,
+    FF_OPTION_MASK_FROM, FF_OPTION_BOX,
     FF_OPTION_CONTEXT, FF_OPTION_STRENGTH, FF_OPTION_KEEP_FIRST, FF_OPTION_COLOR_MATCH, FF_OPTION_ABLATE,
     FF_OPTION_SIZE, FF_OPTION_WIDTH, FF_OPTION_HEIGHT, FF_OPTION_FIT, FF_OPTION_SECONDS, FF_OPTION_FRAMES,
     FF_OPTION_FPS,
@@ -122,7 +122,7 @@ typedef struct ff_options {
     ff_seed seed;
     double context, strength, seconds, fps, guidance, flow_shift, quality;
     size_t frames, count, steps, threads, blocks;
-    int fit, scheduler, dump_level, ablate, isa, backend, dims, dtype, only;
+    int fit, mask_from, scheduler, dump_level, ablate, isa, backend, dims, dtype, only;
     bool keep_first, color_match, show, lossless, no_metadata, estimate, resume, json, quiet, verbose, help;
 } ff_options;
 
