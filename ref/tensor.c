@@ -146,12 +146,13 @@ static void drop_spare(ff_arena *arena)
 // Moves a spare block of this size to where the next taken one belongs.
 static bool find_spare(ff_arena *arena, size_t bytes)
 {
-    arena_block *spare = arena->blocks + arena->count;
-    for (size_t i = 0; i < arena->spare; i++)
-        if (spare[i].bytes == bytes) {
-            arena_block found = spare[i];
-            spare[i] = spare[0];
-            spare[0] = found;
+    arena_block *blocks = arena->blocks;
+    size_t first = arena->count;  // of the spare ones
+    for (size_t i = first; i < first + arena->spare; i++)
+        if (blocks[i].bytes == bytes) {
+            arena_block found = blocks[i];
+            blocks[i] = blocks[first];
+            blocks[first] = found;
             arena->spare--;
             return true;
         }
