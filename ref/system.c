@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "system.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,6 +177,85 @@ void ff_format_number(char text[FF_NUMBER_TEXT], double value)
         uselocale(before);
         freelocale(plain);
     }
+}
+
+// ---- threads, memory and libraries that can be had ----
+
+static int wait_at(void *gate)
+{
+    mtx_lock(gate);
+    mtx_unlock(gate);
+    return 0;
+}
+
+size_t ff_startable_threads(size_t count)
+{
+    size_t started = 0;
+    thrd_t *threads = calloc(count + 1, sizeof *threads);
+    mtx_t gate;
+    if (threads && mtx_init(&gate, mtx_plain) == thrd_success) {
+        mtx_lock(&gate);  // all are there at once
+        while (started < count && thrd_create(&threads[started], wait_at, &gate) == thrd_success)
+            started++;
+        mtx_unlock(&gate);
+        for (size_t i = 0; i < started; i++)
+            thrd_join(threads[i], NULL);
+        mtx_destroy(&gate);
+    }
+    free(threads);
+    return started;
+}
+
+void *ff_reserve_memory(size_t bytes)
+{
+    void *reserved = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return reserved == MAP_FAILED ? NULL : reserved;
+}
+
+void ff_unreserve_memory(void *reserved, size_t bytes)
+{
+    if (reserved)
+        munmap(reserved, bytes);
+}
+
+// Gives an environment variable a value for a while. *before: what it had, or NULL
+static bool hold_variable(const char *variable, const char *value, char **before)
+{
+    const char *now = getenv(variable);
+    *before = now ? strdup(now) : NULL;
+    if ((now && !*before) || setenv(variable, value, 1) != 0) {
+        free(*before);
+        return false;
+    }
+    return true;
+}
+
+static void release_variable(const char *variable, char *before)
+{
+    if (!before || setenv(variable, before, 1) != 0)
+        unsetenv(variable);
+    free(before);
+}
+
+void *ff_load_library(const char *name, const char *const variables[2], const char *value, char reason[FF_REASON_TEXT])
+{
+    char *before[2];
+    void *library = NULL;
+    int held = 0;
+    while (held < 2 && hold_variable(variables[held], value, &before[held]))
+        held++;
+    if (held == 2 && !(library = dlopen(name, RTLD_NOW | RTLD_LOCAL)))
+        snprintf(reason, FF_REASON_TEXT, "%s", dlerror());
+    else if (held < 2)
+        snprintf(reason, FF_REASON_TEXT, "%s: out of memory", name);
+    while (held-- > 0)
+        release_variable(variables[held], before[held]);
+    return library;
+}
+
+void *ff_library_symbol(void *library, const char *name)
+{
+    return dlsym(library, name);
 }
 
 #if defined(__x86_64__)

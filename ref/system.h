@@ -1,5 +1,5 @@
 // Every call to the operating system that C11 does not have: mapping files, renaming, folders, clocks, locale-free
-// numbers and the floating-point environment.
+// numbers, threads and memory that can be had, shared libraries and the floating-point environment.
 #ifndef FF_SYSTEM_H
 #define FF_SYSTEM_H
 
@@ -29,6 +29,21 @@ double ff_seconds(void);  // monotonic clock
 // The shortest decimal text that reads back as the same number, written the C way whatever the locale.
 #define FF_NUMBER_TEXT 32
 void ff_format_number(char text[FF_NUMBER_TEXT], double value);
+
+// How many threads, at most `count`, can be started now: they are, and end.
+size_t ff_startable_threads(size_t count);
+
+// Addresses for so many bytes of memory, none of it touched; NULL if they cannot be had.
+void *ff_reserve_memory(size_t bytes);
+void ff_unreserve_memory(void *reserved, size_t bytes);
+
+// A shared library by its name, loaded while two environment variables have another value than the caller's, which come
+// back afterwards: what the library does when it is loaded is told so. NULL, with why not in `reason`, if it cannot be
+// loaded. It stays loaded.
+#define FF_REASON_TEXT 256
+void *ff_load_library(const char *name, const char *const variables[2], const char *value,
+                      char reason[FF_REASON_TEXT]);
+void *ff_library_symbol(void *library, const char *name);  // NULL if it has none of that name
 
 // Round to nearest, no flush to zero, no denormals-are-zero, on this thread. Returns what was there before.
 typedef struct ff_float_mode {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tensor.h"
+#include "../system.h"
 #include "resize.h"
 
 #define MOST_SCALED ((size_t)1 << 30)
@@ -28,7 +28,7 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-ff_status ff_fit_plan(size_t in_width, size_t in_height, ff_fit fit, size_t width, size_t height, ff_fit_layout *out,
+static ff_status plan(size_t in_width, size_t in_height, ff_fit fit, size_t width, size_t height, ff_fit_layout *out,
                       ff_error *error)
 {
     ff_fit_layout layout = {.scaled_width = width, .scaled_height = height};
@@ -75,15 +75,24 @@ ff_status ff_fit_plan(size_t in_width, size_t in_height, ff_fit fit, size_t widt
     return FF_OK;
 }
 
-ff_status ff_fit_image(const ff_image *in, ff_fit fit, size_t width, size_t height, ff_image *out, double *cropped,
-                       ff_error *error)
+ff_status ff_fit_plan(size_t in_width, size_t in_height, ff_fit fit, size_t width, size_t height, ff_fit_layout *out,
+                      ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = plan(in_width, in_height, fit, width, height, out, error);
+    ff_float_mode_leave(before);
+    return status;
+}
+
+static ff_status fit_image(const ff_image *in, ff_fit fit, size_t width, size_t height, ff_image *out, double *cropped,
+                           ff_error *error)
 {
     ff_fit_layout layout = {0};
     size_t row_bytes, bytes;
     ff_image window = {0};
 
     *out = (ff_image){0};
-    ff_status status = ff_fit_plan(in->width, in->height, fit, width, height, &layout, error);
+    ff_status status = plan(in->width, in->height, fit, width, height, &layout, error);
     if (status != FF_OK)
         return status;
     uint8_t *rgb = NULL;
@@ -117,6 +126,15 @@ ff_status ff_fit_image(const ff_image *in, ff_fit fit, size_t width, size_t heig
     return FF_OK;
 }
 
+ff_status ff_fit_image(const ff_image *in, ff_fit fit, size_t width, size_t height, ff_image *out, double *cropped,
+                       ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = fit_image(in, fit, width, height, out, cropped, error);
+    ff_float_mode_leave(before);
+    return status;
+}
+
 // The largest multiple up to `length`, but at least one.
 static size_t floor_multiple(size_t length, size_t multiple)
 {
@@ -129,7 +147,7 @@ static double departure(double ratio, size_t width, size_t height)
     return ratio > found ? ratio / found : found / ratio;
 }
 
-void ff_fit_best_size(size_t still_width, size_t still_height, size_t area, size_t multiple_width,
+static void best_size(size_t still_width, size_t still_height, size_t area, size_t multiple_width,
                       size_t multiple_height, size_t *width, size_t *height)
 {
     double ratio = (double)still_width / (double)still_height;
@@ -145,4 +163,12 @@ void ff_fit_best_size(size_t still_width, size_t still_height, size_t area, size
     bool first = departure(ratio, width_a, height_a) < departure(ratio, width_b, height_b);
     *width = first ? width_a : width_b;
     *height = first ? height_a : height_b;
+}
+
+void ff_fit_best_size(size_t still_width, size_t still_height, size_t area, size_t multiple_width,
+                      size_t multiple_height, size_t *width, size_t *height)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    best_size(still_width, still_height, area, multiple_width, multiple_height, width, height);
+    ff_float_mode_leave(before);
 }

@@ -1,18 +1,17 @@
 // Times the stages of a run one by one.
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../pipeline/culprit.h"
 #include "../pipeline/model.h"
+#include "../pipeline/threads.h"
 #include "../system.h"
 #include "dims.h"
 #include "yardstick.h"
 
 #define MOST_SIDE ((size_t)1 << 16)
 #define MOST_FRAMES ((size_t)1 << 20)
-#define MOST_THREADS ((size_t)1024)
 #define PROMPT_TOKENS 64          // of the text that the transformer attends to; the rest is padding
 #define TIMESTEP 500.0f
 // How often a stage runs: twice, unless the first time took too long; then on for a while.
@@ -348,8 +347,9 @@ static ff_status resolve_sizes(bench *b)
     return FF_OK;
 }
 
-static ff_status run_stages(bench *b)
+static ff_status run_stages(void *user)
 {
+    bench *b = user;
     ff_status (*const stages[])(bench *) = {bench_text_encoder, bench_transformer, bench_vae};
     const unsigned bits[] = {FF_BENCH_TEXT_ENCODER, FF_BENCH_TRANSFORMER, FF_BENCH_VAE_ENCODE | FF_BENCH_VAE_DECODE};
     ff_arena_mark mark = ff_arena_here(b->arena);
@@ -374,13 +374,13 @@ static ff_status run_stages(bench *b)
 static ff_status prepare(bench *b)
 {
     const ff_bench_request *request = b->request;
-    if (request->threads > MOST_THREADS)
-        return ff_fail(b->error, FF_ERROR_INPUT, "%zu threads are too many: at most %zu", request->threads,
-                       MOST_THREADS);
+    ff_status status = ff_count_threads(request->threads, &b->out->threads, b->error);
+    if (status)
+        return status;
     if (!b->model && (!request->dims || !(b->dims = ff_dims_find(request->dims))))
         return ff_fail(b->error, FF_ERROR_INPUT, "there are no dimensions called %.80s",
                        request->dims ? request->dims : "(none)");
-    ff_status status = ff_kernels_choose(request->isa, request->backend, &b->kernels, b->error);
+    status = ff_kernels_choose(request->isa, request->backend, &b->kernels, b->error);
     if (status == FF_OK)
         status = resolve_sizes(b);
     if (status == FF_OK && !(b->arena = ff_arena_create()))
@@ -396,15 +396,8 @@ ff_status ff_bench(ff_model *model, const ff_bench_request *request, ff_bench_re
     if (status)
         return status;
     b.kernels.scratch = &b.scratch;
-    int threads_before = omp_get_max_threads();
-    ff_float_mode before = ff_float_mode_enter();
-    if (request->threads)
-        omp_set_num_threads((int)request->threads);
-    out->threads = (size_t)omp_get_max_threads();
     out->kernels = b.kernels.name;
-    status = run_stages(&b);
-    omp_set_num_threads(threads_before);
-    ff_float_mode_leave(before);
+    status = ff_with_threads(request->threads, run_stages, &b, error);
     ff_arena_destroy(b.arena);
     ff_scratch_free(&b.scratch);
     return status;

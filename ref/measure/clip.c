@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../system.h"
 #include "flicker.h"
 #include "motion.h"
 
@@ -60,8 +61,8 @@ static ff_status measure_frames(const ff_clip *clip, ff_measured *still, ff_meas
     return FF_OK;
 }
 
-ff_status ff_clip_measure(const ff_clip *clip, const ff_image *still, size_t every, const ff_encoder *encoder,
-                          ff_clip_drift *out, ff_error *error)
+static ff_status measure_clip(const ff_clip *clip, const ff_image *still, size_t every, const ff_encoder *encoder,
+                              ff_clip_drift *out, ff_error *error)
 {
     size_t count = clip->count;
     ff_measured reference = {0}, first = {0};
@@ -94,6 +95,15 @@ ff_status ff_clip_measure(const ff_clip *clip, const ff_image *still, size_t eve
     ff_measured_free(&first);
     if (status != FF_OK)
         ff_clip_drift_free(out);
+    return status;
+}
+
+ff_status ff_clip_measure(const ff_clip *clip, const ff_image *still, size_t every, const ff_encoder *encoder,
+                          ff_clip_drift *out, ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = measure_clip(clip, still, every, encoder, out, error);
+    ff_float_mode_leave(before);
     return status;
 }
 
@@ -138,8 +148,8 @@ static size_t count_samples(size_t length, size_t every)
     return length ? (length - 1 - first_sample(length, every)) / every + 1 : 0;
 }
 
-ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every, const ff_encoder *encoder,
-                         ff_drift *out, ff_error *error)
+static ff_status measure_spread(const ff_clip *const *clips, size_t count, size_t every, const ff_encoder *encoder,
+                                ff_drift *out, ff_error *error)
 {
     size_t length = SIZE_MAX, pairs = 0, room, found = 0;
     ff_status status = FF_OK;
@@ -161,6 +171,15 @@ ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every
         *out = ff_drift_mean(drifts, found);
     free(drifts);
     free(frames);
+    return status;
+}
+
+ff_status ff_clip_spread(const ff_clip *const *clips, size_t count, size_t every, const ff_encoder *encoder,
+                         ff_drift *out, ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = measure_spread(clips, count, every, encoder, out, error);
+    ff_float_mode_leave(before);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../image/colour.h"
+#include "../system.h"
 #include "align.h"
 
 enum { ROUNDS = 10, BINS = 2048 };
@@ -126,7 +127,7 @@ static ff_status find_fit(const ff_view *still, const ff_view *frame, fit *out, 
     return status;
 }
 
-ff_status ff_colour_match(const ff_image *still, ff_image *frame, ff_error *error)
+static ff_status match(const ff_image *still, ff_image *frame, ff_error *error)
 {
     size_t pixels = frame->width * frame->height;
     ff_view a = {0}, b = {0};
@@ -155,4 +156,12 @@ ff_status ff_colour_match(const ff_image *still, ff_image *frame, ff_error *erro
         ff_colour_from_lab(&table, lab, frame->rgb + 3 * i);
     }
     return FF_OK;
+}
+
+ff_status ff_colour_match(const ff_image *still, ff_image *frame, ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = match(still, frame, error);
+    ff_float_mode_leave(before);
+    return status;
 }

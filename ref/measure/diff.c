@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../pipeline/threads.h"
+
 bool ff_name_matches(const char *pattern, const char *name)
 {
     const char *star = NULL, *resumed = NULL;  // the last star, and where in the name what it stands for ends
@@ -211,37 +213,59 @@ static ff_status compare_row(ff_diff_row *row, ff_comparison *comparison, files 
 
 // ---- all rows ----
 
+typedef struct diffing {
+    files both;
+    const ff_tolerance *tolerances;
+    size_t tolerance_count;
+    bool (*between)(void *user);
+    void *user;
+    ff_diff *out;
+    ff_error *error;
+} diffing;
+
+static ff_status compare_row_and_count(const diffing *d, size_t i, ff_comparison *comparison)
+{
+    ff_diff *out = d->out;
+    ff_diff_row *row = &out->rows[i];
+    row->whole = is_whole(row->a->dtype) && is_whole(row->b->dtype);
+    row->tolerance = tolerance_of(row, d->tolerances, d->tolerance_count);
+    ff_status status = compare_row(row, comparison, (void *)&d->both, d->error);
+    if (status)
+        return status;
+    if (row->beyond)
+        out->beyond++;
+    else if (row->distance.different)
+        out->within++;
+    else
+        out->equal++;
+    out->first = row->beyond && out->first == out->count ? i : out->first;
+    return d->between && d->between(d->user) ? ff_fail(d->error, FF_CANCELLED, "interrupted") : FF_OK;
+}
+
+static ff_status compare_all(void *user)
+{
+    const diffing *d = user;
+    const ff_tensors *a = d->both.a, *b = d->both.b;
+    ff_comparison *comparison = ff_comparison_create();
+    ff_status status = list_rows(a, b, d->out, d->error);
+    if (!comparison)
+        status = ff_fail(d->error, FF_ERROR_MEMORY, "not enough memory to compare tensors");
+    else if (!status && d->out->only_a == ff_tensors_count(a))
+        status = ff_fail(d->error, FF_ERROR_INPUT, "no tensor of %s has the name of one of %s, such as %s",
+                         ff_tensors_path(a), ff_tensors_path(b), ff_tensors_at(b, 0)->name);
+    for (size_t i = 0; i < d->out->count && !status; i++)
+        if (d->out->rows[i].a && d->out->rows[i].b)
+            status = compare_row_and_count(d, i, comparison);
+    ff_comparison_destroy(comparison);
+    return status;
+}
+
 ff_status ff_diff_run(const ff_tensors *a, const ff_tensors *b, const ff_tolerance *tolerances, size_t tolerance_count,
                       bool (*between)(void *user), void *user, ff_diff *out, ff_error *error)
 {
-    files both = {a, b};
+    diffing d = {{a, b}, tolerances, tolerance_count, between, user, out, error};
     *out = (ff_diff){0};
-    ff_comparison *comparison = ff_comparison_create();
-    ff_status status = list_rows(a, b, out, error);
-    if (!comparison)
-        status = ff_fail(error, FF_ERROR_MEMORY, "not enough memory to compare tensors");
-    else if (!status && out->only_a == ff_tensors_count(a))
-        status = ff_fail(error, FF_ERROR_INPUT, "no tensor of %s has the name of one of %s, such as %s",
-                         ff_tensors_path(a), ff_tensors_path(b), ff_tensors_at(b, 0)->name);
-    for (size_t i = 0; i < out->count && !status; i++) {
-        ff_diff_row *row = &out->rows[i];
-        if (!row->a || !row->b)
-            continue;
-        row->whole = is_whole(row->a->dtype) && is_whole(row->b->dtype);
-        row->tolerance = tolerance_of(row, tolerances, tolerance_count);
-        if ((status = compare_row(row, comparison, &both, error)))
-            break;
-        if (row->beyond)
-            out->beyond++;
-        else if (row->distance.different)
-            out->within++;
-        else
-            out->equal++;
-        out->first = row->beyond && out->first == out->count ? i : out->first;
-        if (between && between(user))
-            status = ff_fail(error, FF_CANCELLED, "interrupted");
-    }
-    ff_comparison_destroy(comparison);
+    ff_status status = ff_with_threads(0, compare_all, &d, error);
     if (status)
         ff_diff_free(out);
     return status;

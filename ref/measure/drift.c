@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../system.h"
 #include "composition.h"
 #include "identity.h"
 #include "palette.h"
@@ -15,7 +16,7 @@ static size_t nearest_multiple(size_t side, size_t factor)
     return times ? times * factor : factor;
 }
 
-ff_status ff_measured_create(const ff_image *picture, const ff_encoder *encoder, ff_measured *out, ff_error *error)
+static ff_status make_ready(const ff_image *picture, const ff_encoder *encoder, ff_measured *out, ff_error *error)
 {
     size_t width, height;
     *out = (ff_measured){0};
@@ -41,6 +42,14 @@ ff_status ff_measured_create(const ff_image *picture, const ff_encoder *encoder,
         status = ff_view_create(&out->picture, &out->view, error);
     if (status != FF_OK)
         ff_measured_free(out);
+    return status;
+}
+
+ff_status ff_measured_create(const ff_image *picture, const ff_encoder *encoder, ff_measured *out, ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = make_ready(picture, encoder, out, error);
+    ff_float_mode_leave(before);
     return status;
 }
 
@@ -96,8 +105,8 @@ static ff_status measure_identity(ff_measured *reference, const ff_measured *pic
     return status;
 }
 
-ff_status ff_drift_measure(ff_measured *reference, const ff_measured *picture, const ff_encoder *encoder,
-                           ff_drift *out, ff_error *error)
+static ff_status measure(ff_measured *reference, const ff_measured *picture, const ff_encoder *encoder, ff_drift *out,
+                         ff_error *error)
 {
     ff_alignment alignment;
     const ff_view *a = &reference->view, *b = &picture->view;
@@ -112,4 +121,13 @@ ff_status ff_drift_measure(ff_measured *reference, const ff_measured *picture, c
         (status = ff_measure_style(a, b, &out->style, error)))
         return status;
     return encoder ? measure_identity(reference, picture, encoder, &alignment, &out->identity, error) : FF_OK;
+}
+
+ff_status ff_drift_measure(ff_measured *reference, const ff_measured *picture, const ff_encoder *encoder,
+                           ff_drift *out, ff_error *error)
+{
+    ff_float_mode before = ff_float_mode_enter();
+    ff_status status = measure(reference, picture, encoder, out, error);
+    ff_float_mode_leave(before);
+    return status;
 }

@@ -3,6 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../pipeline/threads.h"
+#include "../system.h"
+
 #define WINDOW 11
 #define SIGMA 1.5
 #define MOMENTS 5  // means of a, b, a a, b b and a b
@@ -81,30 +84,58 @@ static double sum_similarities(const ff_image *a, const ff_image *b, size_t colo
     return sum;
 }
 
-ff_status ff_picture_compare(const ff_image *a, const ff_image *b, ff_picture_distance *out, ff_error *error)
+// The similarities of a picture's three colours, one after the other or at once.
+typedef struct similarities {
+    const ff_image *a, *b;
+    size_t room;         // doubles that a colour takes
+    double *rooms, sums[3];
+} similarities;
+
+static ff_status sum_colours(void *user)
+{
+    similarities *s = user;
+#pragma omp parallel for
+    for (size_t colour = 0; colour < 3; colour++)
+        s->sums[colour] = sum_similarities(s->a, s->b, colour, s->rooms + colour * s->room);
+    return FF_OK;
+}
+
+// Of the levels; also counts those that differ.
+static double mean_square(const ff_image *a, const ff_image *b, ff_picture_distance *out)
 {
     size_t values = 3 * a->width * a->height, sum = 0;
-    *out = (ff_picture_distance){.ssim = a->width < WINDOW || a->height < WINDOW ? NAN : 1};
     for (size_t i = 0; i < values; i++) {
         size_t difference = (size_t)abs((int)a->rgb[i] - (int)b->rgb[i]);
         sum += difference * difference;
         out->different += difference > 0;
         out->largest = difference > out->largest ? difference : out->largest;
     }
-    out->squared_error = values ? (double)sum / (double)values : 0;
-    if (isnan(out->ssim) || out->different == 0)
-        return FF_OK;
+    return values ? (double)sum / (double)values : 0;
+}
 
-    size_t windows = a->width - WINDOW + 1, room = (WINDOW + 1) * MOMENTS * windows + 2 * a->width;
-    double *rooms = malloc(3 * room * sizeof *rooms), sums[3];
-    if (!rooms)
+static ff_status mean_similarity(const ff_image *a, const ff_image *b, double *out, ff_error *error)
+{
+    size_t windows = a->width - WINDOW + 1;
+    similarities s = {.a = a, .b = b, .room = (WINDOW + 1) * MOMENTS * windows + 2 * a->width};
+    s.rooms = malloc(3 * s.room * sizeof *s.rooms);
+    if (!s.rooms)
         return ff_fail(error, FF_ERROR_MEMORY, "not enough memory to compare pictures of %zux%zu", a->width, a->height);
-#pragma omp parallel for
-    for (size_t colour = 0; colour < 3; colour++)
-        sums[colour] = sum_similarities(a, b, colour, rooms + colour * room);
-    free(rooms);
-    out->ssim = (sums[0] + sums[1] + sums[2]) / (3.0 * (double)windows * (double)(a->height - WINDOW + 1));
-    return FF_OK;
+    ff_status status = ff_with_threads(0, sum_colours, &s, error);
+    free(s.rooms);
+    *out = (s.sums[0] + s.sums[1] + s.sums[2]) / (3.0 * (double)windows * (double)(a->height - WINDOW + 1));
+    return status;
+}
+
+ff_status ff_picture_compare(const ff_image *a, const ff_image *b, ff_picture_distance *out, ff_error *error)
+{
+    ff_status status = FF_OK;
+    ff_float_mode before = ff_float_mode_enter();
+    *out = (ff_picture_distance){.ssim = a->width < WINDOW || a->height < WINDOW ? NAN : 1};
+    out->squared_error = mean_square(a, b, out);
+    if (!isnan(out->ssim) && out->different)
+        status = mean_similarity(a, b, &out->ssim, error);
+    ff_float_mode_leave(before);
+    return status;
 }
 
 double ff_picture_psnr(double squared_error)

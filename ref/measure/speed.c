@@ -1,8 +1,8 @@
 // How fast this machine computes: what --estimate turns operations into seconds with.
-#include <omp.h>
 #include <stdlib.h>
 
 #include "../kernels/kernels.h"
+#include "../pipeline/threads.h"
 #include "../system.h"
 
 #define LEAST_SECONDS 0.15
@@ -54,33 +54,38 @@ static ff_status time_convolution(const ff_kernels *kernels, const float *frame,
     return FF_OK;
 }
 
+typedef struct measurement {
+    ff_kernels kernels;
+    float *in, *weight, *result;
+    ff_speed *out;
+} measurement;
+
+static ff_status measure(void *user)
+{
+    const measurement *m = user;
+    ff_status status = time_matmul(&m->kernels, m->in, m->weight, m->result, &m->out->matmul);
+    return status ? status : time_convolution(&m->kernels, m->in, m->weight, m->result, &m->out->convolution);
+}
+
 ff_status ff_measure_speed(size_t threads, ff_isa isa, ff_backend backend, ff_speed *out, ff_error *error)
 {
     size_t in_count = TOKENS * DIM + SIDE * SIDE * CHANNELS, weight_count = FFN * DIM, out_count = TOKENS * FFN;
-    int threads_before = omp_get_max_threads();
     ff_scratch scratch = {0};  // as in a run; fresh memory for each product halves the speed
-    ff_kernels kernels;
-    ff_status status = ff_kernels_choose(isa, backend, &kernels, error);
+    ff_error own = {.message = "no memory to measure the speed"};
+    measurement m = {.out = out};
+    ff_status status = ff_kernels_choose(isa, backend, &m.kernels, error);
     if (status)
         return status;
-    kernels.scratch = &scratch;
-    if (threads > 1024)
-        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most 1024", threads);
-    float *memory = calloc(in_count + weight_count + out_count, sizeof *memory);
-    if (!memory)
-        return ff_fail(error, FF_ERROR_MEMORY, "no memory to measure the speed");
-    float *in = memory, *weight = memory + in_count, *result = weight + weight_count;
+    m.kernels.scratch = &scratch;
+    m.in = calloc(in_count + weight_count + out_count, sizeof *m.in);
+    if (!m.in)
+        return ff_fail(error, FF_ERROR_MEMORY, "%s", own.message);
+    m.weight = m.in + in_count;
+    m.result = m.weight + weight_count;
     for (size_t i = 0; i < in_count + weight_count; i++)
-        memory[i] = (float)(i % 251) / 251.0f - 0.5f;
-    if (threads)
-        omp_set_num_threads((int)threads);
-    status = time_matmul(&kernels, in, weight, result, &out->matmul);
-    if (status == FF_OK)
-        status = time_convolution(&kernels, in, weight, result, &out->convolution);
-    omp_set_num_threads(threads_before);
+        m.in[i] = (float)(i % 251) / 251.0f - 0.5f;
+    status = ff_with_threads(threads, measure, &m, &own);
     ff_scratch_free(&scratch);
-    free(memory);
-    if (status != FF_OK)
-        return ff_fail(error, status, "no memory to measure the speed");
-    return FF_OK;
+    free(m.in);
+    return status ? ff_fail(error, status, "%s", own.message) : FF_OK;
 }

@@ -1,10 +1,9 @@
 #include "verify.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../pipeline/threads.h"
 #include "verify_parts.h"
 
 // The stages but for the blocks, in the order of a run; blocks come between embed and head.
@@ -60,29 +59,35 @@ static ff_status conclude(const ff_verifier *v, ff_verification *out)
     return FF_OK;
 }
 
+typedef struct verifying {
+    ff_verifier verifier;
+    const char *path;
+    ff_verification *out;
+} verifying;
+
+static ff_status verify(void *user)
+{
+    verifying *all = user;
+    ff_verifier *v = &all->verifier;
+    ff_status status;
+    if ((status = ff_theirs_open(v->model, all->path, &v->theirs, v->error)) || (status = verify_stages(v)))
+        return status;
+    return conclude(v, all->out);
+}
+
 ff_status ff_verify(ff_model *model, const char *path, size_t threads, ff_verification **out, ff_error *error)
 {
     ff_error own = {0};
-    ff_verifier v = {.model = model, .arena = ff_arena_create(), .error = &own};
     ff_verification *verification = calloc(1, sizeof *verification);
-    int callers_threads = omp_get_max_threads();
-    ff_float_mode before = ff_float_mode_enter();
-    ff_status status = v.arena && verification ? FF_OK : ff_fail(&own, FF_ERROR_MEMORY, "%s: out of memory", path);
+    verifying all = {{.model = model, .arena = ff_arena_create(), .error = &own}, path, verification};
+    ff_verifier *v = &all.verifier;
+    ff_status status = v->arena && verification ? ff_with_threads(threads, verify, &all, &own)
+                                                : ff_fail(&own, FF_ERROR_MEMORY, "%s: out of memory", path);
     *out = NULL;
-    if (threads)
-        omp_set_num_threads((int)threads);
-    if (!status)
-        status = ff_theirs_open(model, path, &v.theirs, &own);
-    if (!status)
-        status = verify_stages(&v);
-    if (!status)
-        status = conclude(&v, verification);
-    omp_set_num_threads(callers_threads);
-    ff_float_mode_leave(before);
-    ff_theirs_close(&v.theirs);
-    ff_arena_destroy(v.arena);
+    ff_theirs_close(&v->theirs);
+    ff_arena_destroy(v->arena);
     if (status) {
-        free(v.findings.list);
+        free(v->findings.list);
         free(verification);
         return ff_fail(error, status, "%s", own.message);
     }

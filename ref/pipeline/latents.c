@@ -68,7 +68,7 @@ static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user),
     if (status)
         return status;
     p->arena = ff_arena_create();
-    status = p->arena ? ff_with_threads(threads, work, p) : FF_ERROR_MEMORY;
+    status = p->arena ? ff_with_threads(threads, work, p, &p->error) : FF_ERROR_MEMORY;
     ff_arena_destroy(p->arena);
     ff_blame(status, p->model->vae_files.weights, &p->error, "%s", doing);
     if (status)

@@ -9,10 +9,10 @@
 #include "../sampler/schedule.h"
 #include "../system.h"
 #include "inpaint.h"
+#include "threads.h"
 
 #define MOST_SIDE ((size_t)1 << 15)
 #define MOST_FRAMES ((size_t)1 << 16)
-#define MOST_THREADS ((size_t)1024)
 #define SAMPLER_TENSORS 11  // known, noise, input, both predictions, latents, and what the solver remembers
 
 ff_request ff_request_default(ff_task task)
@@ -93,8 +93,6 @@ static ff_status check_values(const ff_request *request, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "there is no mask to say what to repaint");
     if (request->width > MOST_SIDE || request->height > MOST_SIDE)
         return fail_size(request->width, request->height, error);
-    if (request->threads > MOST_THREADS)
-        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most %zu", request->threads, MOST_THREADS);
     if ((unsigned)request->dump_detail > FF_DETAIL_OP)
         return ff_fail(error, FF_ERROR_INPUT, "%d is no level of detail for a dump", (int)request->dump_detail);
     if (request->frames > MOST_FRAMES)
@@ -334,14 +332,18 @@ static void estimate_work(const estimation *e)
 }
 
 // What kernels take depends on how many threads there will be.
-static void estimate(const estimation *e)
+static ff_status estimate(const estimation *e, ff_error *error)
 {
     int callers_threads = omp_get_max_threads();
-    if (e->request->threads)
-        omp_set_num_threads((int)e->request->threads);
+    size_t count;
+    ff_status status = ff_count_threads(e->request->threads, &count, error);
+    if (status)
+        return status;
+    omp_set_num_threads((int)count);
     estimate_work(e);
     estimate_memory(e);
     omp_set_num_threads(callers_threads);
+    return FF_OK;
 }
 
 static ff_status resolve(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error)
@@ -377,7 +379,8 @@ static ff_status resolve(const ff_model *model, const ff_request *request, ff_pl
         return status;
     plan.negative_cut = plan.negative_tokens > FF_TEXT_TOKENS;
     plan.negative_tokens = smaller(plan.negative_tokens, FF_TEXT_TOKENS);
-    estimate(&e);
+    if ((status = estimate(&e, error)))
+        return status;
     *out = plan;
     return FF_OK;
 }

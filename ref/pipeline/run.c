@@ -482,7 +482,7 @@ ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_
     if (status || (status = ff_kernels_choose(request->isa, request->backend, &r.table, error)))
         return status;
     r.table.scratch = &r.scratch;
-    status = ff_with_threads(request->threads, run_threaded, &r);
+    status = ff_with_threads(request->threads, run_threaded, &r, &own);
     if (status == FF_ERROR_MEMORY && !own.message[0])
         fail_memory(&r);
     ff_vae_set_trace(model->vae, NULL, NULL);

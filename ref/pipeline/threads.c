@@ -2,43 +2,32 @@
 
 #include <omp.h>
 #include <stdlib.h>
-#include <threads.h>
 
 #include "../system.h"
 
-static int wait_at(void *gate)
+ff_status ff_count_threads(size_t threads, size_t *count, ff_error *error)
 {
-    mtx_lock(gate);
-    mtx_unlock(gate);
-    return 0;
-}
-
-// Starts threads until there are `count` or no more can be had, and ends them. Returns how many there were.
-static size_t start_and_end(thrd_t *threads, size_t count, mtx_t *gate)
-{
-    size_t started = 0;
-    mtx_lock(gate);
-    while (started < count && thrd_create(&threads[started], wait_at, gate) == thrd_success)
-        started++;
-    mtx_unlock(gate);
-    for (size_t i = 0; i < started; i++)
-        thrd_join(threads[i], NULL);
-    return started;
+    size_t most = (size_t)omp_get_max_threads();
+    *count = 1;
+    if (threads > FF_MOST_THREADS)
+        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most %zu", threads, FF_MOST_THREADS);
+    *count = threads ? threads : most < FF_MOST_THREADS ? most : FF_MOST_THREADS;
+    return FF_OK;
 }
 
 ff_status ff_check_threads(size_t threads, ff_error *error)
 {
-    size_t most = (size_t)omp_get_thread_limit(), count = threads ? threads : (size_t)omp_get_max_threads();
-    size_t others = (count < most ? count : most) - 1, started = 0;  // the caller's is the first
-    thrd_t *handles = calloc(others + 1, sizeof *handles);
-    mtx_t gate;
-    if (handles && mtx_init(&gate, mtx_plain) == thrd_success) {
-        started = start_and_end(handles, others, &gate);
-        mtx_destroy(&gate);
-    }
-    free(handles);
-    if (started < others)
-        return ff_fail(error, FF_ERROR_MEMORY, "%zu threads cannot be started here, %zu can", others + 1, started + 1);
+    size_t most = (size_t)omp_get_thread_limit(), count;
+    ff_status status = ff_count_threads(threads, &count, error);
+    if (status)
+        return status;
+    count = count < most ? count : most;
+    size_t started = ff_startable_threads(count - 1) + 1;  // the caller's is the first
+    if (started < count)
+        return ff_fail(error, FF_ERROR_MEMORY, "%zu threads cannot be started here, %zu can", count, started);
+    started = 0;
+#pragma omp parallel num_threads((int)count) reduction(+ : started)
+    started++;  // now, while there is room; OpenMP keeps them
     return FF_OK;
 }
 
@@ -67,15 +56,19 @@ static void leave_threads(int threads, thread_mode *modes)
     free(modes);
 }
 
-ff_status ff_with_threads(size_t threads, ff_status (*work)(void *user), void *user)
+ff_status ff_with_threads(size_t threads, ff_status (*work)(void *user), void *user, ff_error *error)
 {
     int callers_threads = omp_get_max_threads(), dynamic = omp_get_dynamic();
-    int count = threads ? (int)threads : callers_threads;
+    size_t wanted;
+    ff_status status = ff_count_threads(threads, &wanted, error);
+    if (status)
+        return status;
+    int count = (int)wanted;
     ff_float_mode before = ff_float_mode_enter();
     omp_set_dynamic(0);
     omp_set_num_threads(count);
     thread_mode *modes = enter_threads(count);
-    ff_status status = modes ? work(user) : FF_ERROR_MEMORY;
+    status = modes ? work(user) : ff_fail(error, FF_ERROR_MEMORY, "no memory for %zu threads", wanted);
     if (modes)
         leave_threads(count, modes);
     omp_set_num_threads(callers_threads);

@@ -288,7 +288,6 @@ ff_status ff_command_diff(const ff_options *options, ff_report *report, ff_error
     ff_map *map = NULL;
     ff_tensors *a = NULL, *b = NULL;
     ff_status status = FF_OK;
-    report->compares = true;
     ff_json_text(report->object, "a", options->operand);
     ff_json_text(report->object, "b", options->second_operand);
     if (options->map)

@@ -92,7 +92,6 @@ ff_status ff_command_verify(const ff_options *options, ff_report *report, ff_err
     ff_model *model;
     ff_verification *found;
     char folder[FF_LONGEST_PATH];
-    report->compares = true;
     ff_status status = ff_model_folder_find(options->model, folder, error);
     if (status == FF_OK)
         status = ff_model_open(folder, &model, error);

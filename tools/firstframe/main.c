@@ -51,7 +51,8 @@ int main(int count, char **arguments)
         return without_command(count - 1, arguments + 1);
     if (has_argument(count - 2, arguments + 2, "--version"))
         return without_command(1, (char *[]){"--version"});
-    ff_report report = {.json = has_argument(count - 2, arguments + 2, "--json")};
+    ff_report report = {.json = has_argument(count - 2, arguments + 2, "--json"),
+                        .compares = command->bit & (FF_COMMAND_DIFF | FF_COMMAND_VERIFY)};
     ff_report_start(&report, command->name);
     status = ff_options_parse(command->bit, count - 2, arguments + 2, &options, &error);
     if (status == FF_OK && options.help) {
@@ -60,7 +61,7 @@ int main(int count, char **arguments)
     } else if (status == FF_OK) {
         report.quiet = options.quiet;
         report.verbose = options.verbose;
-        if (ff_option_table[FF_OPTION_THREADS].commands & command->bit)
+        if (command->bit != FF_COMMAND_INSPECT)  // which computes nothing
             status = ff_check_threads(options.threads, &error);
         if (status == FF_OK)
             status = command->run(&options, &report, &error);
