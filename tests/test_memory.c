@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "golden.h"
-#include "firstframe.h"
+#include "measure/verify_parts.h"
+#include "verify_faults.h"
 
 #define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"
 #define EXHAUSTIVE 60      // the first so many allocations fail one by one, later ones
@@ -199,12 +200,103 @@ static void test_listings_without_memory(void **state)
     }
 }
 
+// ---- verify ----
+
+static void scale_block(const char *name, int rank, const size_t *shape, size_t count, void *values)
+{
+    (void)rank, (void)shape;
+    for (size_t i = 0; i < count && strcmp(name, "call.000.block.00") == 0; i++)
+        ((float *)values)[i] *= 1.01f;
+}
+
+// A dump with a fault that nothing explains, so that every explanation is tried.
+static void write_faulty_dump(ff_model *model, char *faulty, size_t capacity)
+{
+    ff_error error = {0};
+    char dump[64];
+    const ff_image still = {40, 24, pixels};
+    snprintf(dump, sizeof dump, "%s/dump.safetensors", folder);
+    snprintf(faulty, capacity, "%s/faulty.safetensors", folder);
+    ff_request request = ff_request_default(FF_IMAGE_TO_VIDEO);
+    request.prompt = "a";
+    request.image = &still;
+    request.width = request.height = 16;
+    request.frames = request.steps = 1;
+    request.guidance_scale = 1;
+    request.threads = 1;
+    request.dump_path = dump;
+    request.dump_detail = FF_DETAIL_BLOCK;
+    assert_ok(ff_run(model, &request, NULL, &error), &error);
+    rewrite_tensors(dump, faulty, NULL, scale_block, NULL, NULL);
+    assert_int_equal(remove(dump), 0);
+}
+
+static void test_verifying_without_memory(void **state)
+{
+    (void)state;
+    ff_error error = {0};
+    ff_model *model;
+    ff_verification *found;
+    char faulty[64];
+    assert_ok(ff_model_open(MODEL, &model, &error), &error);
+    write_faulty_dump(model, faulty, sizeof faulty);
+    size_t before = atomic_load(&live), all;
+    atomic_store(&taken, 0);
+    assert_ok(ff_verify(model, faulty, 1, &found, &error), &error);
+    all = atomic_load(&taken);
+    assert_int_equal(found->verdict, FF_FAULT);
+    ff_verification_free(found);
+    assert_int_equal(atomic_load(&live), before);
+    for (size_t k = 1; k <= all; k += k < EXHAUSTIVE ? 1 : SPARSELY) {
+        error = (ff_error){0};
+        atomic_store(&taken, 0);
+        atomic_store(&failing, k);
+        ff_status status = ff_verify(model, faulty, 1, &found, &error);
+        atomic_store(&failing, 0);
+        if (status != FF_ERROR_MEMORY || error.status != status || !error.message[0] || found)
+            fail_msg("allocation %zu of %zu fails: status %d, \"%s\"", k, all, (int)status, error.message);
+        if (atomic_load(&live) != before)
+            fail_msg("allocation %zu of %zu fails: %zu allocations are not given back", k, all,
+                     atomic_load(&live) - before);
+    }
+    print_message("%zu allocations\n", all);
+    ff_model_close(model);
+    remove(faulty);
+}
+
+// A norm that cannot round its weights, and cannot fail, does not pass for one that has.
+static void test_norms_without_memory_are_told(void **state)
+{
+    (void)state;
+    float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, weight[8] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f}, out[8];
+    for (int economy = FF_NO_ECONOMY; economy < FF_ECONOMIES; economy++) {
+        const ff_kernels *kernels = ff_verify_economy((ff_economy)economy);
+        bool rounds = economy == FF_WEIGHTS_BFLOAT || economy == FF_WEIGHTS_HALF;
+        for (int norm = 0; norm < 3; norm++)
+            for (size_t k = 0; k <= 1; k++) {
+                atomic_store(&taken, 0);
+                atomic_store(&failing, k);
+                if (norm == 0)
+                    kernels->layer_norm(1, 8, x, 1e-6f, weight, weight, out);
+                else if (norm == 1)
+                    kernels->rms_norm(1, 8, x, 1e-6f, weight, out);
+                else
+                    kernels->channel_norm(1, 8, x, weight, false, out);
+                atomic_store(&failing, 0);
+                assert_int_equal(ff_verify_starved(), rounds && k == 1);
+                assert_false(ff_verify_starved());
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_image_to_video_without_memory),
         cmocka_unit_test(test_inpainting_without_memory),
         cmocka_unit_test(test_listings_without_memory),
+        cmocka_unit_test(test_verifying_without_memory),
+        cmocka_unit_test(test_norms_without_memory_are_told),
     };
     cJSON_InitHooks(&(cJSON_Hooks){__wrap_malloc, __wrap_free});
     for (size_t i = 0; i < sizeof pixels; i++)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "measure/verify.h"
+#include "measure/verify_parts.h"
 #include "model_copy.h"
 #include "system.h"
 #include "verify_faults.h"
@@ -383,6 +383,22 @@ static void test_values_that_are_not_finite_are_a_fault(void **state)
     ff_verification_free(found);
 }
 
+// A table is one that a run, or bench, can use.
+static void test_reduced_precisions_have_every_kernel(void **state)
+{
+    (void)state;
+    for (int economy = FF_NO_ECONOMY; economy < FF_ECONOMIES; economy++) {
+        const ff_kernels *table = ff_verify_economy((ff_economy)economy);
+        void (*entries[(sizeof *table - offsetof(ff_kernels, matmul)) / sizeof(void (*)(void))])(void);
+        float sum;
+        memcpy(entries, (const char *)table + offsetof(ff_kernels, matmul), sizeof entries);
+        for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+            if (!entries[i])
+                fail_msg("%s has no kernel at %zu", table->name, i);
+        assert_true(table->multiply_adds(16, &sum) > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_a_fault_before_the_first_dumped_tensor_stands_at_the_first_block),
         cmocka_unit_test(test_bad_dumps_are_refused_with_a_sentence),
         cmocka_unit_test(test_values_that_are_not_finite_are_a_fault),
+        cmocka_unit_test(test_reduced_precisions_have_every_kernel),
     };
     return cmocka_run_group_tests(tests, model_copy_make, model_copy_remove);
 }

@@ -179,8 +179,11 @@ static ff_status search_one(const ff_search *s, const void *base, ff_economy eco
         apply(mistake, manner);
         ff_economy used = mistake->economy ? mistake->economy : economy;
         ff_status status = s->replay(s->user, manner, ff_verify_economy(used), out, error);
+        bool starved = ff_verify_starved();
         if (status)
             return status;
+        if (starved)
+            return ff_fail(error, FF_ERROR_MEMORY, "not enough memory to try explanations");
         double left = ff_relative_distance(s->theirs, out, s->n);
         if (left < *best * 0.98) {  // of two that are equally good, the first
             *best = left;

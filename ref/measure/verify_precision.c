@@ -222,43 +222,71 @@ done:
 
 // ---- norms ----
 
-// A norm's vector as the recipe stores weights, to be freed; NULL, the vector itself, if nothing is rounded (or, since
-// a norm cannot fail, without memory).
-static float *rounded_vector(const recipe *r, size_t n, const float *vector)
+// A norm cannot fail; that it went without memory is kept here until it is asked for.
+static _Thread_local bool starved;
+
+bool ff_verify_starved(void)
+{
+    bool was = starved;
+    starved = false;
+    return was;
+}
+
+// A norm's vector as the recipe stores weights.
+typedef struct vector {
+    const float *values;
+    float *own;            // values, if they are not the model's; to be freed
+} vector;
+
+static vector vector_by(const recipe *r, size_t n, const float *stored)
 {
     bool weights_only = r->weights != KEEP && r->inputs == KEEP;
-    return vector && weights_only ? rounded_rows(r->weights, 1, n, vector, n) : NULL;
+    if (!stored || !weights_only)
+        return (vector){stored, NULL};
+    float *own = rounded_rows(r->weights, 1, n, stored, n);
+    starved = starved || !own;
+    return (vector){own ? own : stored, own};
 }
 
 static void layer_norm_by(const recipe *r, size_t rows, size_t n, const float *x, float eps, const float *weight,
                           const float *bias, float *out)
 {
-    float *own_weight = rounded_vector(r, n, weight), *own_bias = rounded_vector(r, n, bias);
-    ff_verify_kernels()->layer_norm(rows, n, x, eps, own_weight ? own_weight : weight, own_bias ? own_bias : bias, out);
+    vector by_weight = vector_by(r, n, weight), by_bias = vector_by(r, n, bias);
+    ff_verify_kernels()->layer_norm(rows, n, x, eps, by_weight.values, by_bias.values, out);
     round_all(r->norms, rows * n, out);
-    free(own_weight);
-    free(own_bias);
+    free(by_weight.own);
+    free(by_bias.own);
 }
 
 static void rms_norm_by(const recipe *r, size_t rows, size_t n, const float *x, float eps, const float *weight,
                         float *out)
 {
-    float *own = rounded_vector(r, n, weight);
-    ff_verify_kernels()->rms_norm(rows, n, x, eps, own ? own : weight, out);
+    vector by = vector_by(r, n, weight);
+    ff_verify_kernels()->rms_norm(rows, n, x, eps, by.values, out);
     round_all(r->norms, rows * n, out);
-    free(own);
+    free(by.own);
 }
 
 static void channel_norm_by(const recipe *r, size_t pixels, size_t n, const float *x, const float *gamma, bool silu,
                             float *out)
 {
-    float *own = rounded_vector(r, n, gamma);
-    ff_verify_kernels()->channel_norm(pixels, n, x, own ? own : gamma, silu, out);
+    vector by = vector_by(r, n, gamma);
+    ff_verify_kernels()->channel_norm(pixels, n, x, by.values, silu, out);
     round_all(r->norms, pixels * n, out);
-    free(own);
+    free(by.own);
 }
 
 // ---- the tables ----
+
+static double multiply_adds(size_t rounds, float *sum)
+{
+    return ff_verify_kernels()->multiply_adds(rounds, sum);
+}
+
+// A kernel more needs an entry more in TABLE.
+enum { KERNELS = 21 };
+_Static_assert(sizeof(ff_kernels) == sizeof(const char *) + sizeof(ff_scratch *) + KERNELS * sizeof(void (*)(void)),
+               "TABLE has all the kernels there are");
 
 // Functions of a table named NAME that do what its recipe says, and the table.
 #define TABLE(NAME, ...)                                                                                               \
@@ -348,7 +376,7 @@ static void channel_norm_by(const recipe *r, size_t pixels, size_t n, const floa
         .multiply = NAME##_multiply, .silu = NAME##_silu, .gelu_tanh = NAME##_gelu_tanh,                               \
         .gelu_erf = NAME##_gelu_erf, .add_gated = NAME##_add_gated, .guidance = NAME##_guidance,                       \
         .combine = NAME##_combine, .copy = ff_copy, .average_down = ff_average_frames_down,                            \
-        .repeat_up = ff_repeat_frame_up, .double_size = ff_double_frame,                                               \
+        .repeat_up = ff_repeat_frame_up, .double_size = ff_double_frame, .multiply_adds = multiply_adds,               \
     }
 
 TABLE(weights_bfloat, .weights = TO_BFLOAT);
