@@ -59,7 +59,9 @@ typedef enum ff_detail { FF_DETAIL_STEP, FF_DETAIL_RUN, FF_DETAIL_BLOCK, FF_DETA
 // Instruction set of the kernels; every one gives the same bits. AUTO is the best that the processor has.
 typedef enum ff_isa { FF_ISA_AUTO, FF_ISA_SCALAR, FF_ISA_AVX2, FF_ISA_AVX512, FF_ISA_NEON } ff_isa;
 // Who computes: our kernels; OpenBLAS for matrix products, whose frames differ in their last bits; or the scalar
-// kernels with double arithmetic inside each, which shows what rounding costs.
+// kernels with double arithmetic inside each, which shows what rounding costs. OpenBLAS is loaded when it, or ff_bench,
+// is first asked for: with $OPENBLAS_NUM_THREADS and $OMP_NUM_THREADS at 1 for that moment, in which no other thread
+// may read the environment. Its number of threads is left as it was.
 typedef enum ff_backend { FF_BACKEND_OWN, FF_BACKEND_OPENBLAS, FF_BACKEND_F64 } ff_backend;
 
 // For experiments: what is taken away from the anchor's known tokens.
@@ -83,6 +85,7 @@ typedef struct ff_progress {
 #define FF_MOST_GUIDANCE 100.0
 #define FF_LEAST_FLOW_SHIFT 0.01
 #define FF_MOST_FLOW_SHIFT 100.0
+#define FF_MOST_THREADS 1024
 
 // What to make. Start from ff_request_default; a 0 size, NULL text or NaN number means the model's default.
 typedef struct ff_request {
@@ -96,7 +99,7 @@ typedef struct ff_request {
     double guidance_scale;         // at most 1: one evaluation a step, no negative prompt
     double flow_shift;
     ff_scheduler scheduler;
-    size_t threads;                // 0: as many as OpenMP would take
+    size_t threads;                // at most FF_MOST_THREADS; 0: as many as OpenMP would take
     ff_isa isa;
     ff_backend backend;
 
@@ -261,6 +264,7 @@ typedef struct ff_bench_result {
     const char *kernels;
     double peak_gflops;          // of fused multiply-adds alone, with the same threads and instruction set
     const char *openblas_core;   // the processor whose kernels OpenBLAS chose; NULL without OpenBLAS
+    char openblas_missing[256];  // why OpenBLAS was not timed, "" if it was
     size_t peak_memory_bytes;    // most that was resident at once, weights included, before OpenBLAS was timed
     size_t count;
     ff_bench_stage stages[FF_BENCH_STAGES];

@@ -20,9 +20,11 @@ FF_SIMD_GROUPS(neon)
 // The fastest kernels the processor has for `isa`, as ff_kernels_choose gives them without another backend.
 ff_status ff_simd_choose(ff_isa isa, ff_kernels *out, ff_error *error);
 
-// Overwrites the matrix product with OpenBLAS's, and the name.
-void ff_openblas_products(ff_kernels *);
-// The processor that OpenBLAS took this one for, by its name for it.
-const char *ff_openblas_core(void);
+// Loads OpenBLAS and starts its threads. *core: the processor that it took this one for, by its name for it.
+// FF_ERROR_INPUT if it cannot be loaded; FF_ERROR_MEMORY.
+ff_status ff_openblas_start(size_t threads, const char **core, ff_error *error);
+// Loads OpenBLAS and overwrites the matrix product with its, and the name. A product takes as many threads as OpenMP
+// would, or fewer where there is no memory for so many.
+ff_status ff_openblas_products(ff_kernels *, ff_error *error);
 
 #endif

@@ -21,7 +21,26 @@ variant() {
     fi
 }
 
-variant gcc-O0 --tiny -DCMAKE_C_COMPILER=gcc -DCMAKE_C_FLAGS_RELEASE=-O0
+# asks PATTERN STATUS ARGUMENTS...: the first program, which knows OpenBLAS by a name that nothing has, says the pattern
+asks() {
+    pattern=$1 wanted=$2 status=0
+    shift 2
+    "$work/gcc-O0/firstframe" "$@" -m "$source/golden/diffusers/models/tiny-ti2v" --size 32x32 \
+        >"$work/gcc-O0.said" 2>&1 || status=$?
+    if [ $status -ne "$wanted" ] || ! grep -q "$pattern" "$work/gcc-O0.said"; then
+        echo "status $status, not $wanted, or not \"$pattern\": firstframe $*"
+        cat "$work/gcc-O0.said"
+        failed=1
+    fi
+}
+
+variant gcc-O0 --tiny -DCMAKE_C_COMPILER=gcc -DCMAKE_C_FLAGS_RELEASE=-O0 -DFF_OPENBLAS_NAME=libnone.so
+if [ "$failed" = 0 ]; then
+    missing='cannot be loaded: libnone.so\|built without OpenBLAS'
+    asks "$missing" 2 t2i --steps 1 -p x --backend openblas -o "$work/none.png"
+    asks "$missing" 2 bench --frames 1 --only vae_encode --backend openblas
+    asks "OpenBLAS was not timed: .*\($missing\)" 0 bench --frames 1 --only vae_encode
+fi
 if command -v clang >/dev/null; then
     variant clang-O3 --quick -DCMAKE_C_COMPILER=clang
 else

@@ -1,15 +1,21 @@
 // --backend openblas: matrix products through OpenBLAS agree with the scalar kernels within rounding (relative L2 at
 // most 2e-6), over odd sizes, strides and every type of weight; all else is ours. Whole runs: test_runs.c.
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "golden.h"
 #include "kernels/kernels.h"
 #include "measure/dims.h"
+#include "system.h"
 
 #define TOLERANCE 2e-6
+#if !defined(FF_OPENBLAS)
+#define FF_OPENBLAS ""
+#endif
 
 static ff_kernels openblas;
+static const char *const variables[2] = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"};  // as its loader has them
 
 // Weights of the given type from floats, which become what the type can hold.
 static void *narrow(ff_dtype dtype, size_t count, float *values)
@@ -100,9 +106,42 @@ static void test_all_else_is_ours(void **state)
     assert_memory_equal(&own, &openblas, sizeof own);
 }
 
+// OpenBLAS's number of threads is the process's, and a caller's who computes with it too.
+static void test_the_callers_settings_come_back(void **state)
+{
+    char reason[FF_REASON_TEXT];
+    ff_error error = {0};
+    const char *core;
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(getenv(variables[i]), "3");
+    void *library = ff_load_library(FF_OPENBLAS, variables, "3", reason);  // once more, as the caller may
+    assert_non_null(library);
+    void (*set_threads)(int) = (void (*)(int))ff_library_symbol(library, "openblas_set_num_threads");
+    int (*get_threads)(void) = (int (*)(void))ff_library_symbol(library, "openblas_get_num_threads");
+    int callers_omp = omp_get_max_threads();
+    for (int callers = 1; callers <= 3; callers++) {
+        set_threads(callers);
+        int before = get_threads();  // 1 from an OpenBLAS without threads
+        omp_set_num_threads(2);
+        assert_ok(ff_kernels_openblas_start(2, &core, &error), &error);
+        assert_int_equal(get_threads(), before);
+        compare_product(65, 129, 257, 0, FF_F32, true, FF_FINISH_GELU_TANH);
+        assert_int_equal(get_threads(), before);
+        assert_int_equal(omp_get_max_threads(), 2);
+#pragma omp parallel for num_threads(2)
+        for (int i = 0; i < 2; i++)
+            compare_product(64, 128, 256, 0, FF_F32, false, FF_FINISH_STORE);
+        assert_int_equal(get_threads(), before);
+    }
+    omp_set_num_threads(callers_omp);
+}
+
 int main(void)
 {
     ff_error error;
+    for (size_t i = 0; i < 2; i++)
+        setenv(variables[i], "3", 1);
     if (ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OPENBLAS, &openblas, &error) != FF_OK) {
         print_message("skipped: %s\n", error.message);
         return 77;
@@ -112,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_weights_widen_in_blocks),
         cmocka_unit_test(test_products_are_finished_as_ours),
         cmocka_unit_test(test_all_else_is_ours),
+        cmocka_unit_test(test_the_callers_settings_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

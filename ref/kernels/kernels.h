@@ -170,14 +170,16 @@ typedef struct ff_kernels {
 
 // The fastest kernels the processor has for `isa`; AUTO is the best there is. With FF_BACKEND_OPENBLAS, matrix products
 // go through OpenBLAS instead, which keeps to no order of summation; FF_BACKEND_F64 gives ff_kernels_f64.
-// FF_ERROR_INPUT if the processor lacks the instruction set, or this build the backend.
+// FF_ERROR_INPUT if the processor lacks the instruction set, this build the backend, or the machine OpenBLAS;
+// FF_ERROR_MEMORY where OpenBLAS cannot be loaded for want of it.
 ff_status ff_kernels_choose(ff_isa isa, ff_backend backend, ff_kernels *out, ff_error *error);
 
 // The same kernels with a scratch that counts, which begins anew.
 ff_kernels ff_kernels_counting(const ff_kernels *kernels, ff_scratch *scratch);
 
-// The processor whose kernels OpenBLAS chose here ($OPENBLAS_CORETYPE overrules it); NULL without OpenBLAS.
-const char *ff_kernels_openblas_core(void);
+// Loads OpenBLAS and starts so many threads of it. *core: the processor whose kernels it chose here
+// ($OPENBLAS_CORETYPE overrules it). Errors as above, and FF_ERROR_MEMORY if there is none for so many threads.
+ff_status ff_kernels_openblas_start(size_t threads, const char **core, ff_error *error);
 
 // The scalar kernels, with hardware fused multiply-add where the CPU has it, else with libm's correctly rounded fmaf.
 const ff_kernels *ff_kernels_scalar(void);

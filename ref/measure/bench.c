@@ -347,6 +347,22 @@ static ff_status resolve_sizes(bench *b)
     return FF_OK;
 }
 
+// What OpenBLAS takes for the same; if it cannot be had, why not.
+static ff_status time_openblas(bench *b)
+{
+    ff_bench_result *out = b->out;
+    ff_error missing = {0};
+    ff_status status = ff_kernels_openblas_start(out->threads, &out->openblas_core, &missing);
+    for (size_t i = 0; i < out->count && !status; i++) {
+        if ((status = announce(b, "openblas")))
+            return status;
+        status = ff_yardstick_openblas(&b->recorders[i], &out->stages[i].openblas_seconds, &missing);
+    }
+    if (status)
+        snprintf(out->openblas_missing, sizeof out->openblas_missing, "%.250s", missing.message);
+    return FF_OK;
+}
+
 static ff_status run_stages(void *user)
 {
     bench *b = user;
@@ -360,15 +376,7 @@ static ff_status run_stages(void *user)
             return status;
     }
     b->out->peak_memory_bytes = ff_peak_memory();
-    b->out->openblas_core = ff_kernels_openblas_core();
-    for (size_t i = 0; i < b->out->count; i++) {
-        ff_status status = announce(b, "openblas");
-        if (status == FF_OK)
-            status = ff_yardstick_openblas(&b->recorders[i], &b->out->stages[i].openblas_seconds, b->error);
-        if (status)
-            return status;
-    }
-    return FF_OK;
+    return time_openblas(b);
 }
 
 static ff_status prepare(bench *b)

@@ -10,7 +10,7 @@ ff_status ff_count_threads(size_t threads, size_t *count, ff_error *error)
     size_t most = (size_t)omp_get_max_threads();
     *count = 1;
     if (threads > FF_MOST_THREADS)
-        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most %zu", threads, FF_MOST_THREADS);
+        return ff_fail(error, FF_ERROR_INPUT, "%zu threads are too many: at most %d", threads, FF_MOST_THREADS);
     *count = threads ? threads : most < FF_MOST_THREADS ? most : FF_MOST_THREADS;
     return FF_OK;
 }

@@ -5,8 +5,6 @@
 
 #include "../tensor.h"
 
-#define FF_MOST_THREADS ((size_t)1024)
-
 // How many threads are meant by a number of them, 0 being as many as OpenMP would take, and FF_MOST_THREADS at most.
 // FF_ERROR_INPUT if the number is larger.
 ff_status ff_count_threads(size_t threads, size_t *count, ff_error *error);

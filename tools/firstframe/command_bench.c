@@ -56,6 +56,8 @@ static void report_result(const ff_bench_result *result, ff_report *report)
     ff_json_number(object, "openblas_gflops", openblas_speed(result));
     if (result->openblas_core)
         ff_json_text(object, "openblas_core", result->openblas_core);
+    if (result->openblas_missing[0])
+        ff_json_text(object, "openblas_missing", result->openblas_missing);
     ff_json_whole(object, "peak_memory_bytes", result->peak_memory_bytes);
     cJSON *list = cJSON_AddArrayToObject(object, "stages");
     for (size_t i = 0; i < result->count; i++)
@@ -80,6 +82,8 @@ static void print_result(const ff_bench_result *result, ff_report *report)
     }
     if (result->openblas_core)
         ff_report_line(report, "OpenBLAS: its kernels for %s; OPENBLAS_CORETYPE chooses others", result->openblas_core);
+    else
+        ff_report_line(report, "OpenBLAS was not timed: %s", result->openblas_missing);
     ff_report_line(report, "memory: %.0f MiB resident at the peak, weights included",
                    (double)result->peak_memory_bytes / (1024 * 1024));
 }

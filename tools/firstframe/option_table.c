@@ -260,7 +260,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_THREADS] = {
         .name = "threads", .letter = 't', .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(threads),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY, .minimum = 1,
-        .maximum = 1024,
+        .maximum = FF_MOST_THREADS,
         .help = "How many (default: all); the result does not depend on it.",
         .foreign = "n-threads num-threads jobs -j"},
     [FF_OPTION_ISA] = {
@@ -275,7 +275,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .group = FF_GROUP_RUNNING, .effect = FRAMES, .commands = FF_COMMANDS_COMPUTE,
         .choices = {"auto", "scalar", "openblas", "f64"},
         .help = "auto (the default) computes everything itself; scalar does so with the plain kernels; openblas leaves "
-                "matrix products to OpenBLAS, and the last bits of the frames with them; f64 computes inside each kernel "
+                "matrix products to OpenBLAS, where it is installed, and the last bits of the frames with them; f64 computes inside each kernel "
                 "in double.",
         .foreign = "device"},
     [FF_OPTION_ESTIMATE] = {
