@@ -2,9 +2,12 @@
 // Format: github.com/huggingface/safetensors. Every offset is checked against the file before it is used.
 #include "safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
+
+#include "content.h"
 
 #define MOST_HEADER_BYTES ((size_t)100 << 20)
 
@@ -148,6 +151,16 @@ static ff_status append_entry(ff_weights *weights, const char *name, const ff_we
     return FF_OK;
 }
 
+// Bytes that are no safetensors file: what they are, if that is known, else `otherwise`.
+static ff_status refuse_bytes(const char *path, const uint8_t *bytes, size_t size, const char *otherwise,
+                              ff_error *error)
+{
+    char content[FF_CONTENT_TEXT];
+    if (size && ff_content_describe(bytes, size, content))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: not a safetensors file: it is %s", path, content);
+    return ff_fail(error, FF_ERROR_INPUT, "%s: %s", path, otherwise);
+}
+
 ff_status ff_safetensors_read(ff_weights *weights, const char *path, ff_error *error)
 {
     size_t index = weights->file_count;
@@ -169,14 +182,19 @@ ff_status ff_safetensors_read(ff_weights *weights, const char *path, ff_error *e
 
     const uint8_t *bytes = files[index].data;
     size_t size = files[index].size, header_size = 0;
-    if (size < 8)
-        return ff_fail(error, FF_ERROR_INPUT, "%s: %zu bytes are no safetensors file", path, size);
+    char wrong[160];
+    if (size < 8) {
+        snprintf(wrong, sizeof wrong, "%zu bytes are no safetensors file", size);
+        return refuse_bytes(path, bytes, size, wrong, error);
+    }
     for (int i = 7; i >= 0; i--)
         header_size = header_size << 8 | bytes[i];
-    if (header_size > MOST_HEADER_BYTES || header_size > size - 8)
-        return ff_fail(error, FF_ERROR_INPUT,
-                       "%s: not a safetensors file, or cut off: its header would take %zu bytes, the file has %zu",
-                       path, header_size, size);
+    if (header_size < 2 || header_size > MOST_HEADER_BYTES || header_size > size - 8) {
+        snprintf(wrong, sizeof wrong,
+                 "not a safetensors file, or cut off: its header would take %zu bytes, the file has %zu", header_size,
+                 size);
+        return refuse_bytes(path, bytes, size, wrong, error);
+    }
     cJSON *header;
     if ((status = ff_json_parse(path, "its safetensors header is not a JSON object", bytes + 8, header_size, &header,
                                 error)))

@@ -9,6 +9,7 @@
 #include "codec_png.h"
 #include "codec_webp.h"
 #include "pictures.h"
+#include "weights/content.h"
 
 // ---- writing ----
 
@@ -207,7 +208,9 @@ ff_status ff_metadata_read(const char *path, char **json, ff_error *error)
         if (status == FF_OK && xmp)
             status = ff_metadata_read_xmp(xmp, xmp_size, json, error);
     } else {
-        status = ff_fail(error, FF_ERROR_INPUT, "%s: neither a PNG nor a WebP picture", path);
+        const char *content = ff_content_name(bytes, size);
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: neither a PNG nor a WebP picture%s%s", path,
+                         content ? ": it is " : "", content ? content : "");
     }
     if (status == FF_OK && !*json)
         status = ff_fail(error, FF_ERROR_INPUT, "%s: holds no record of how firstframe made it", path);

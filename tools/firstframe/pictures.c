@@ -8,6 +8,7 @@
 #include "codec_jpeg.h"
 #include "codec_png.h"
 #include "codec_webp.h"
+#include "weights/content.h"
 
 #define MOST_BYTES ((size_t)1 << 30)   // a device may never end
 #define WHITE 255
@@ -65,7 +66,9 @@ ff_status ff_picture_decode_original(const void *bytes, size_t size, const char 
         return ff_jpeg_read(bytes, size, name, out, error);
     if (ff_webp_recognise(bytes, size))
         return ff_webp_read(bytes, size, name, out, error);
-    return ff_fail(error, FF_ERROR_INPUT, "%s: neither a PNG nor a JPEG nor a WebP picture", name);
+    const char *content = ff_content_name(bytes, size);
+    return ff_fail(error, FF_ERROR_INPUT, "%s: neither a PNG nor a JPEG nor a WebP picture%s%s", name,
+                   content ? ": it is " : "", content ? content : "");
 }
 
 ff_status ff_picture_reduce(ff_original *picture, uint8_t background, ff_image *out, ff_error *error)
