@@ -288,6 +288,53 @@ static void test_configs_check_kinds_and_ranges(void **state)
     assert_int_equal(ff_config_open("/nonexistent/config.json", &config, &error), FF_ERROR_INPUT);
 }
 
+// Python's json writes NaN, Infinity and -Infinity, which are not JSON, for numbers that are so.
+static void test_numbers_as_python_writes_them_are_read(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\": -Infinity, \"b\":Infinity,\"c\" : NaN\n, \"list\": [NaN, -Infinity,Infinity ], "
+                               "\"x\": 0.5, \"s\": \"Infinity, NaN: \\\", NaN]\", \"NaN\": true, \"n\": [2], "
+                               "\"e\":NaN}";
+    static const char *const refused[] = {
+        "{\"a\": +Infinity}", "{\"a\": - Infinity}", "{\"a\": -NaN}", "{\"a\": 1NaN}", "{\"a\": NaN1}",
+        "{\"a\": NaNNaN}", "{\"a\": 12Infinity}", "{\"a\": 12 Infinity}", "{\"a\": Infinity 1}", "{\"a\": infinity}", "{\"a\": nan}",
+        "{\"a\": Inf}", "{NaN: 1}", "{\"a\": 1, NaN: 1}", "{Infinity: 1}", "{\"a\" NaN}", "NaN", "[NaN]", "{\"a\": NaN",
+        "{\"a\": \"NaN}", "{\"a\": [NaN, }", "{\"a\": -Infinity, \"b\"}",
+    };
+    ff_error error = {0};
+    ff_config *config;
+    size_t n, count = 3;
+    double x, list[3];
+    const char *s;
+    bool b;
+    assert_ok(ff_config_parse("c.json", text, &config, &error), &error);
+    assert_ok(ff_config_number(config, "x", 0, &x, &error), &error);
+    assert_true(x == 0.5);
+    assert_ok(ff_config_string(config, "s", "", &s, &error), &error);
+    assert_string_equal(s, "Infinity, NaN: \", NaN]");
+    assert_ok(ff_config_bool(config, "NaN", false, &b, &error), &error);
+    assert_true(b);
+    assert_int_equal(ff_config_number(config, "a", 0, &x, &error), FF_ERROR_INPUT);
+    assert_string_equal(error.message, "c.json: a is -Infinity, must be a finite number");
+    assert_int_equal(ff_config_number(config, "b", 0, &x, &error), FF_ERROR_INPUT);
+    assert_string_equal(error.message, "c.json: b is Infinity, must be a finite number");
+    assert_int_equal(ff_config_number(config, "c", 0, &x, &error), FF_ERROR_INPUT);
+    assert_string_equal(error.message, "c.json: c is NaN, must be a finite number");
+    assert_int_equal(ff_config_number(config, "e", 0, &x, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_size(config, "b", 0, 0, SIZE_MAX, &n, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_size(config, "c", 0, 0, SIZE_MAX, &n, &error), FF_ERROR_INPUT);
+    assert_string_equal(error.message, "c.json: c must be a whole number");
+    assert_int_equal(ff_config_string(config, "c", "", &s, &error), FF_ERROR_INPUT);
+    assert_int_equal(ff_config_numbers(config, "list", list, &count, &error), FF_ERROR_INPUT);
+    assert_string_equal(error.message, "c.json: list must be an array of finite numbers");
+    ff_config_close(config);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (ff_config_parse("c.json", refused[i], &config, &error) != FF_ERROR_INPUT || config)
+            fail_msg("%s was taken", refused[i]);
+    assert_int_equal(ff_config_parse("c.json", "{\"a\": -Infinity, \"b\": x}", &config, &error), FF_ERROR_INPUT);
+    assert_string_equal(error.message, "c.json: not a JSON object (24 bytes, read up to byte 22)");
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -312,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_a_dump_reads_back),
         cmocka_unit_test(test_a_dump_holds_metadata_of_any_length),
         cmocka_unit_test(test_configs_check_kinds_and_ranges),
+        cmocka_unit_test(test_numbers_as_python_writes_them_are_read),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

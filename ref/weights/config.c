@@ -106,7 +106,10 @@ ff_status ff_config_size(const ff_config *config, const char *key, size_t fallba
 ff_status ff_config_number(const ff_config *config, const char *key, double fallback, double *out, ff_error *error)
 {
     const cJSON *item = lookup(config, key);
-    if (item && (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)))
+    if (item && cJSON_IsNumber(item) && !isfinite(item->valuedouble))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: %s is %s, must be a finite number", config->path, key,
+                       isnan(item->valuedouble) ? "NaN" : item->valuedouble > 0 ? "Infinity" : "-Infinity");
+    if (item && !cJSON_IsNumber(item))
         return wrong_kind(config, key, "a number", error);
     *out = item ? item->valuedouble : fallback;
     return FF_OK;
@@ -129,6 +132,23 @@ ff_status ff_config_string(const ff_config *config, const char *key, const char 
         return wrong_kind(config, key, "a string", error);
     *out = item ? item->valuestring : fallback;
     return FF_OK;
+}
+
+ff_status ff_config_element(const ff_config *config, const char *key, int index, const char **out, ff_error *error)
+{
+    const cJSON *array = lookup(config, key), *element = cJSON_GetArrayItem(array, index);
+    *out = NULL;
+    if ((array && !cJSON_IsArray(array)) || (element && !cJSON_IsString(element) && !cJSON_IsNull(element)))
+        return wrong_kind(config, key, "an array of strings", error);
+    if (element)
+        *out = cJSON_GetStringValue(element);
+    return FF_OK;
+}
+
+const char *ff_config_key(const ff_config *config, int index)
+{
+    const cJSON *item = cJSON_GetArrayItem(config->object, index);
+    return item ? item->string : NULL;
 }
 
 // The array under `key` with at most `capacity` elements, or NULL if absent.
@@ -166,7 +186,7 @@ ff_status ff_config_numbers(const ff_config *config, const char *key, double *ou
     cJSON_ArrayForEach(item, array)
     {
         if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
-            return wrong_kind(config, key, "an array of numbers", error);
+            return wrong_kind(config, key, "an array of finite numbers", error);
         out[(*count)++] = item->valuedouble;
     }
     return FF_OK;
