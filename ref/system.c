@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "system.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +26,13 @@ ff_status ff_map_file(const char *path, ff_mapping *out, ff_error *error)
     struct stat facts;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not keep us waiting
     *out = (ff_mapping){0};
-    if (file < 0)
-        return ff_fail(error, errno == ENOENT || errno == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
-                       strerror(errno));
+    if (file < 0) {
+        int reason = errno;
+        if (reason == ENOENT && lstat(path, &facts) == 0)
+            return ff_fail(error, FF_ERROR_INPUT, "%s: a link to a file that is not there", path);
+        return ff_fail(error, reason == ENOENT || reason == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
+                       strerror(reason));
+    }
     if (fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         close(file);
         return ff_fail(error, FF_ERROR_INPUT, "%s: not a regular file", path);
@@ -62,6 +67,53 @@ void ff_release_mapping(const ff_mapping *mapping)
 bool ff_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+int ff_compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool append_name(ff_names *names, size_t *capacity, const char *name)
+{
+    if (names->count == *capacity) {
+        size_t more = *capacity ? 2 * *capacity : 32;
+        char **longer = realloc(names->at, more * sizeof *longer);
+        if (!longer)
+            return false;
+        names->at = longer;
+        *capacity = more;
+    }
+    names->at[names->count] = strdup(name);
+    return names->at[names->count] && ++names->count;
+}
+
+ff_status ff_list_folder(const char *path, ff_names *out, ff_error *error)
+{
+    const struct dirent *entry;
+    size_t capacity = 0;
+    ff_status status = FF_OK;
+    DIR *folder = opendir(path);
+    *out = (ff_names){0};
+    if (!folder)
+        return ff_fail(error, errno == ENOENT || errno == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
+                       strerror(errno));
+    while (!status && (entry = readdir(folder)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            !append_name(out, &capacity, entry->d_name))
+            status = ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
+    closedir(folder);
+    if (out->count)
+        qsort(out->at, out->count, sizeof *out->at, ff_compare_names);
+    return status;
+}
+
+void ff_names_free(ff_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->at[i]);
+    free(names->at);
+    *names = (ff_names){0};
 }
 
 ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error)

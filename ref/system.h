@@ -18,6 +18,15 @@ void ff_release_mapping(const ff_mapping *mapping);  // the pages may go; they a
 
 bool ff_file_exists(const char *path);
 
+// The names in a folder, but . and .., in the order of their bytes. To be freed with ff_names_free, also on failure.
+typedef struct ff_names {
+    char **at;
+    size_t count;
+} ff_names;
+ff_status ff_list_folder(const char *path, ff_names *out, ff_error *error);
+void ff_names_free(ff_names *names);
+int ff_compare_names(const void *a, const void *b);  // for qsort and bsearch
+
 // A file of `size` bytes without a name, read and written, gone when closed: in $TMPDIR, else /var/tmp, else /tmp. Its
 // room is reserved, so that a full disk is found here.
 ff_status ff_temporary_file(size_t size, FILE **out, ff_error *error);

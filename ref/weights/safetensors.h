@@ -5,6 +5,7 @@
 #include "weights.h"
 
 #include "../system.h"
+#include "folder.h"
 #include "json.h"
 
 typedef struct ff_weights_entry {
@@ -18,6 +19,7 @@ struct ff_weights {
     ff_mapping *files;
     char **file_names;
     size_t file_count;
+    char variant[sizeof ((ff_weight_files *)0)->variant];
     ff_weights_entry *entries;
     size_t count, capacity;
     size_t *order;             // indices of entries, sorted by name

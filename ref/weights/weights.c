@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_SHARDS 1024
-
 void ff_weights_close(ff_weights *weights)
 {
     if (!weights)
@@ -119,72 +117,21 @@ ff_status ff_weights_open_unaligned(const char *path, ff_weights **out, ff_error
     return open_file(path, true, out, error);
 }
 
-// The shards named in an index's weight_map, each once.
-static ff_status read_shards(ff_weights *weights, const char *index_path, ff_error *error)
-{
-    char path[4096];
-    ff_mapping file;
-    cJSON *index;
-    ff_status status = ff_map_file(index_path, &file, error);
-    if (status)
-        return status;
-    status = ff_json_parse(index_path, "not a JSON object", file.data, file.size, &index, error);
-    ff_unmap_file(&file);
-    if (status)
-        return status;
-    const cJSON *map = cJSON_GetObjectItemCaseSensitive(index, "weight_map"), *item;
-    if (!cJSON_IsObject(map))
-        status = ff_fail(error, FF_ERROR_INPUT, "%s: has no weight_map", index_path);
-    cJSON_ArrayForEach(item, map)
-    {
-        bool seen = false;
-        if (status)
-            break;
-        if (!cJSON_IsString(item) || strchr(item->valuestring, '/')) {
-            status = ff_fail(error, FF_ERROR_INPUT, "%s: weight_map of %s is not a file name", index_path,
-                             item->string);
-            break;
-        }
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", weights->folder, item->valuestring) >= sizeof path) {
-            status = ff_fail(error, FF_ERROR_INPUT, "%s: the path is too long", index_path);
-            break;
-        }
-        for (size_t i = 0; i < weights->file_count && !seen; i++)
-            seen = strcmp(weights->file_names[i], path) == 0;
-        if (!seen && weights->file_count == MOST_SHARDS)
-            status = ff_fail(error, FF_ERROR_INPUT, "%s: names more than %d files", index_path, MOST_SHARDS);
-        else if (!seen)
-            status = ff_safetensors_read(weights, path, error);
-    }
-    cJSON_Delete(index);
-    return status;
-}
-
 ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
 {
-    static const char *const stems[] = {"diffusion_pytorch_model", "model"};
-    char path[4096];
+    ff_weight_files found;
     ff_weights *weights;
-    ff_status status = create(folder, &weights, error);
     *out = NULL;
+    ff_status status = ff_weight_files_find(folder, &found, error);
     if (status)
         return status;
-    bool found = false;
-    for (size_t i = 0; i < 2 && !found; i++) {
-        snprintf(path, sizeof path, "%s/%s.safetensors", folder, stems[i]);
-        if ((found = ff_file_exists(path))) {
-            status = ff_safetensors_read(weights, path, error);
-            break;
-        }
-        snprintf(path, sizeof path, "%s/%s.safetensors.index.json", folder, stems[i]);
-        if ((found = ff_file_exists(path)))
-            status = read_shards(weights, path, error);
-    }
-    if (!found)
-        status = ff_fail(error, FF_ERROR_INPUT,
-                         "%s: no diffusion_pytorch_model.safetensors or model.safetensors (or their .index.json) here",
-                         folder);
-    if (status || (status = index_entries(weights, error))) {
+    status = create(folder, &weights, error);
+    for (size_t i = 0; !status && i < found.files.count; i++)
+        status = ff_safetensors_read(weights, found.files.at[i], error);
+    if (!status && !(status = index_entries(weights, error)))
+        memcpy(weights->variant, found.variant, sizeof weights->variant);
+    ff_weight_files_free(&found);
+    if (status) {
         ff_weights_close(weights);
         return status;
     }
@@ -195,6 +142,11 @@ ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
 const char *ff_weights_origin(const ff_weights *weights)
 {
     return weights->folder;
+}
+
+const char *ff_weights_variant(const ff_weights *weights)
+{
+    return weights->variant;
 }
 
 size_t ff_weights_files(const ff_weights *weights)

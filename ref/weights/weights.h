@@ -23,6 +23,9 @@ ff_status ff_config_bool(const ff_config *config, const char *key, bool fallback
 // *out points into the config and lives as long.
 ff_status ff_config_string(const ff_config *config, const char *key, const char *fallback, const char **out,
                            ff_error *error);
+// A string of an array, such as a class in ["library", "Class"]; NULL if it, the array or the key is absent or null.
+ff_status ff_config_element(const ff_config *config, const char *key, int index, const char **out, ff_error *error);
+const char *ff_config_key(const ff_config *config, int index);  // in the file's order; NULL behind the last
 // Arrays: *count is the capacity on entry, the length on return; absent or null gives *count = 0.
 ff_status ff_config_sizes(const ff_config *config, const char *key, size_t *out, size_t *count, ff_error *error);
 ff_status ff_config_numbers(const ff_config *config, const char *key, double *out, size_t *count, ff_error *error);
@@ -35,7 +38,7 @@ ff_status ff_config_table(const ff_config *config, const char *parent, const cha
 // ---- tensors ----
 typedef struct ff_weights ff_weights;
 
-// folder: holds diffusion_pytorch_model.safetensors or model.safetensors, or the .index.json of its shards.
+// folder: holds diffusion_pytorch_model.safetensors or model.safetensors, their shards, or a variant of them (folder.h).
 ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error);
 // One safetensors file: a dump, a golden.
 ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error);
@@ -51,6 +54,7 @@ void ff_weights_close(ff_weights *weights);  // NULL allowed
 const char *ff_weights_origin(const ff_weights *weights);
 size_t ff_weights_files(const ff_weights *weights);
 const char *ff_weights_file(const ff_weights *weights, size_t i);  // the path of the i-th file opened
+const char *ff_weights_variant(const ff_weights *weights);  // "fp16"; empty for plain files
 
 size_t ff_weights_count(const ff_weights *weights);
 // The i-th tensor in file order: its name and view.
