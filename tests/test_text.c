@@ -229,6 +229,8 @@ static void what_is_not_understood_is_refused_by_name(void **state)
         {"{\"model\": {\"type\": \"Unigram\"}}", "no vocab"},
         {"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 1], [\"b\"]]}}", "entry 1 is not a piece"},
         {"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 1]], \"unk_id\": 1}}", "unk_id"},
+        {"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 1]], \"unk_id\": NaN}}", "unk_id"},
+        {"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", -Infinity]]}}", "entry 0 is not a piece"},
         {"{@, \"normalizer\": {\"type\": \"Lowercase\"}}", "the normalizer Lowercase is not supported"},
         {"{@, \"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAA\"}}", "charsmap is broken"},
         {"{@, \"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"/////w==\"}}", "is broken"},
@@ -325,7 +327,7 @@ static void embeddings_are_those_of_transformers(void **state)
 {
     (void)state;
     static const char *const names[] = {"umt5_gated_gelu", "umt5_bfloat16", "umt5_relu", "umt5_gated_silu",
-                                        "umt5_gelu"};
+                                        "umt5_gelu", "umt5_untied"};
     const ff_kernels *fma = ff_kernels_scalar_build(true), *libm = ff_kernels_scalar_build(false);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[256], what[128];

@@ -140,12 +140,15 @@ ff_status ff_text_encoder_open(ff_weights *weights, const ff_config *config, ff_
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the text encoder's %zu layers", encoder->layer_count);
         goto failed;
     }
-    // one matrix under two names; a file holds either or both
-    const char *embedding = "shared.weight";
-    if (!ff_weights_find(weights, embedding, &tied) && ff_weights_find(weights, "encoder.embed_tokens.weight", &tied))
-        embedding = "encoder.embed_tokens.weight";
-    status = ff_weights_get(weights, &encoder->embedding, error, 2, (size_t[]){encoder->vocabulary, encoder->dim},
-                            "%s", embedding);
+    // One matrix under two names; a file holds either or both. Where the two differ, transformers leaves them untied,
+    // whatever tie_word_embeddings says, and the encoder reads its own.
+    const char *embedding = "encoder.embed_tokens.weight";
+    if (!ff_weights_find(weights, embedding, &tied))
+        embedding = "shared.weight";
+    const size_t shape[] = {encoder->vocabulary, encoder->dim};
+    status = ff_weights_get(weights, &encoder->embedding, error, 2, shape, "%s", embedding);
+    if (status == FF_OK && ff_weights_find(weights, "shared.weight", &tied))
+        status = ff_weights_get(weights, &tied, error, 2, shape, "shared.weight");
     for (size_t i = 0; status == FF_OK && i < encoder->layer_count; i++)
         status = read_layer(weights, encoder, i, &encoder->layers[i], error);
     if (status == FF_OK)
