@@ -48,41 +48,47 @@ static uint32_t read_u32(const unsigned char *bytes)
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-// The map's bytes: u32 size of the trie, the trie's units (u32), the replacements. All little-endian.
-ff_charsmap_result ff_charsmap_read(const char *base64, ff_charsmap *out)
+ff_charsmap_result ff_charsmap_decode(const char *base64, ff_charsmap *out)
 {
     size_t length = strlen(base64), size;
-    ff_charsmap map = {0};
-    ff_charsmap_result result = FF_CHARSMAP_NO_MEMORY;
     unsigned char *bytes = malloc(length / 4 * 3 + 1);
+    *out = (ff_charsmap){0};
     if (!bytes)
-        return result;
-    result = FF_CHARSMAP_BROKEN;
-    if (!decode_base64(base64, length, bytes, &size) || size < 4)
-        goto failed;
+        return FF_CHARSMAP_NO_MEMORY;
+    ff_charsmap_result result = FF_CHARSMAP_BROKEN;
+    if (decode_base64(base64, length, bytes, &size))
+        result = ff_charsmap_read(bytes, size, out);
+    free(bytes);
+    return result;
+}
+
+// The map's bytes: u32 size of the trie, the trie's units (u32), the replacements. All little-endian.
+ff_charsmap_result ff_charsmap_read(const void *map_bytes, size_t size, ff_charsmap *out)
+{
+    const unsigned char *bytes = map_bytes;
+    ff_charsmap map = {0};
+    *out = map;
+    if (size < 4)
+        return FF_CHARSMAP_BROKEN;
     size_t trie_size = read_u32(bytes);
     if (trie_size < 4 || trie_size % 4 || trie_size > size - 4)
-        goto failed;
+        return FF_CHARSMAP_BROKEN;
     map.trie_count = trie_size / 4;
     map.replacements_size = size - 4 - trie_size;
     if (ff_utf8_check((const char *)bytes + 4 + trie_size, map.replacements_size) != map.replacements_size)
-        goto failed;
-    result = FF_CHARSMAP_NO_MEMORY;
+        return FF_CHARSMAP_BROKEN;
     map.trie = malloc(trie_size);
     map.replacements = malloc(map.replacements_size + 1);
-    if (!map.trie || !map.replacements)
-        goto failed;
+    if (!map.trie || !map.replacements) {
+        ff_charsmap_free(&map);
+        return FF_CHARSMAP_NO_MEMORY;
+    }
     for (size_t i = 0; i < map.trie_count; i++)
         map.trie[i] = read_u32(bytes + 4 + 4 * i);
     memcpy(map.replacements, bytes + 4 + trie_size, map.replacements_size);
     map.replacements[map.replacements_size] = '\0';
-    free(bytes);
     *out = map;
     return FF_CHARSMAP_OK;
-failed:
-    free(bytes);
-    ff_charsmap_free(&map);
-    return result;
 }
 
 void ff_charsmap_free(ff_charsmap *map)

@@ -14,8 +14,9 @@ typedef struct ff_charsmap {
 
 typedef enum ff_charsmap_result { FF_CHARSMAP_OK, FF_CHARSMAP_BROKEN, FF_CHARSMAP_NO_MEMORY } ff_charsmap_result;
 
-// base64: the map as tokenizer.json holds it.
-ff_charsmap_result ff_charsmap_read(const char *base64, ff_charsmap *out);
+// bytes: the map as spiece.model holds it. base64: as tokenizer.json does.
+ff_charsmap_result ff_charsmap_read(const void *bytes, size_t size, ff_charsmap *out);
+ff_charsmap_result ff_charsmap_decode(const char *base64, ff_charsmap *out);
 void ff_charsmap_free(ff_charsmap *map);
 
 // Appends `text`, which must be UTF-8, to *out with its characters replaced.

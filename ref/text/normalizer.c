@@ -44,7 +44,7 @@ static ff_status read_charsmap(const cJSON *json, const char *path, ff_normalize
     ff_charsmap_result result = FF_CHARSMAP_BROKEN;
     step->kind = FF_NORMALIZE_CHARSMAP;
     if (cJSON_IsString(map))
-        result = ff_charsmap_read(map->valuestring, &step->charsmap);
+        result = ff_charsmap_decode(map->valuestring, &step->charsmap);
     if (result == FF_CHARSMAP_NO_MEMORY)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
     if (result == FF_CHARSMAP_BROKEN)

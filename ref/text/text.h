@@ -20,8 +20,14 @@ typedef struct ff_tokenizer ff_tokenizer;
 // path: a tokenizer.json as Hugging Face's tokenizers library writes it, holding a unigram model as T5 and UMT5 have.
 // A part that this code does not know is refused by name.
 ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *error);
+// path: a spiece.model of SentencePiece's, unigram as well. The tokenizer_config.json, special_tokens_map.json and
+// added_tokens.json beside it are read where they are there. Ids are those of transformers' T5Tokenizer.
+ff_status ff_tokenizer_open_spiece(const char *path, ff_tokenizer **out, ff_error *error);
 void ff_tokenizer_close(ff_tokenizer *tokenizer);  // NULL allowed
+size_t ff_tokenizer_files(const ff_tokenizer *tokenizer);
+const char *ff_tokenizer_file(const ff_tokenizer *tokenizer, size_t i);  // the name of the i-th file read
 size_t ff_tokenizer_vocabulary(const ff_tokenizer *tokenizer);  // pieces and added tokens
+size_t ff_tokenizer_sentinels(const ff_tokenizer *tokenizer);   // of which <extra_id_N> that T5Tokenizer adds
 
 // Ids of a cleaned prompt, with the special tokens around it (T5: </s> at the end). What goes beyond most_tokens is
 // cut off the text, never off the special tokens.

@@ -172,6 +172,89 @@ ff_status ff_tokenizer_encode(const ff_tokenizer *tokenizer, const char *text, s
     return FF_OK;
 }
 
+// ---- making one ----
+
+ff_status ff_tokenizer_name_file(ff_tokenizer *tokenizer, const char *path, ff_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = strdup(slash ? slash + 1 : path);
+    if (!name)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
+    tokenizer->files[tokenizer->file_count++] = name;
+    return FF_OK;
+}
+
+ff_status ff_tokenizer_create(const char *path, ff_tokenizer **out, ff_error *error)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
+    ff_status status = ff_tokenizer_name_file(*out, path, error);
+    if (status != FF_OK) {
+        ff_tokenizer_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+ff_status ff_tokenizer_reserve(ff_tokenizer *tokenizer, size_t count, size_t bytes, const char *path, ff_error *error)
+{
+    tokenizer->vocabulary = tokenizer->model.count;
+    tokenizer->added = calloc(count + 1, sizeof *tokenizer->added);
+    // a normalizer that makes a token more than 16 times as long is none that a model uses
+    if (!tokenizer->added || !ff_pieces_create(&tokenizer->raw, count, bytes) ||
+        !ff_pieces_create(&tokenizer->normalized, count, 16 * bytes))
+        return ff_fail(error, FF_ERROR_MEMORY, "no memory for the %zu added tokens of %s", count, path);
+    return FF_OK;
+}
+
+ff_status ff_tokenizer_add(ff_tokenizer *tokenizer, const ff_new_token *token, const char *path, ff_error *error)
+{
+    size_t size = strlen(token->text), id = tokenizer->vocabulary;
+    uint32_t number = (uint32_t)tokenizer->added_count, known;
+    if (size == 0)
+        return FF_OK;
+    if (ff_pieces_find(&tokenizer->model.pieces, token->text, size, &known))
+        id = known;
+    else
+        tokenizer->vocabulary++;
+    tokenizer->added[tokenizer->added_count++] =
+        (ff_added_token){id, token->single_word, token->lstrip, token->rstrip};
+    if (!token->normalized) {
+        ff_pieces_add(&tokenizer->raw, token->text, size, number);
+        return FF_OK;
+    }
+    ff_bytes normalized = {0};
+    ff_status status = FF_OK;
+    ff_normalizer_apply(&tokenizer->normalizer, token->text, size, &normalized);
+    if (normalized.failed)
+        status = ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
+    else if (normalized.count > tokenizer->normalized.room - tokenizer->normalized.used)
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: added token %.100s grows too long when normalized", path,
+                         token->text);
+    else
+        ff_pieces_add(&tokenizer->normalized, normalized.at, normalized.count, number);
+    ff_bytes_free(&normalized);
+    return status;
+}
+
+// ---- what it is ----
+
+size_t ff_tokenizer_files(const ff_tokenizer *tokenizer)
+{
+    return tokenizer->file_count;
+}
+
+const char *ff_tokenizer_file(const ff_tokenizer *tokenizer, size_t i)
+{
+    return tokenizer->files[i];
+}
+
+size_t ff_tokenizer_sentinels(const ff_tokenizer *tokenizer)
+{
+    return tokenizer->sentinels;
+}
+
 size_t ff_tokenizer_vocabulary(const ff_tokenizer *tokenizer)
 {
     return tokenizer->vocabulary;
@@ -185,6 +268,8 @@ void ff_tokenizer_close(ff_tokenizer *tokenizer)
     ff_unigram_free(&tokenizer->model);
     ff_pieces_free(&tokenizer->raw);
     ff_pieces_free(&tokenizer->normalized);
+    for (size_t i = 0; i < tokenizer->file_count; i++)
+        free(tokenizer->files[i]);
     free(tokenizer->added);
     free(tokenizer->special);
     free(tokenizer);

@@ -1,4 +1,4 @@
-// What a tokenizer.json comes to: tokenizer_open.c reads it, tokenizer.c uses it.
+// What a tokenizer's files come to: tokenizer_open.c and spiece.c read them, tokenizer.c uses them.
 #ifndef FF_TEXT_TOKENIZER_H
 #define FF_TEXT_TOKENIZER_H
 
@@ -24,12 +24,17 @@ typedef struct ff_metaspace {
     size_t mark_size;
 } ff_metaspace;
 
+enum { FF_TOKENIZER_FILES = 4 };
+
 struct ff_tokenizer {
+    char *files[FF_TOKENIZER_FILES];  // names of those that were read
+    size_t file_count;
     ff_normalizer normalizer;
     bool split_spaces;       // WhitespaceSplit, before Metaspace
     ff_metaspace metaspace;
     ff_unigram model;
     size_t vocabulary;
+    size_t sentinels;        // of which so many are <extra_id_N>, which T5's tokenizer adds and no prompt has
     ff_added_token *added;
     size_t added_count;
     ff_pieces raw;           // contents of added tokens, numbered by index in `added`: sought in the text as it is
@@ -37,5 +42,20 @@ struct ff_tokenizer {
     size_t *special;         // ids around the text: `before` of them first, the others after
     size_t special_count, before;
 };
+
+// A token as a file describes it.
+typedef struct ff_new_token {
+    const char *text;
+    bool single_word, lstrip, rstrip;
+    bool normalized;         // sought in the normalized text
+} ff_new_token;
+
+// path: the first of its files, which is named in its list
+ff_status ff_tokenizer_create(const char *path, ff_tokenizer **out, ff_error *error);
+ff_status ff_tokenizer_name_file(ff_tokenizer *tokenizer, const char *path, ff_error *error);
+// Room for `count` added tokens of `bytes` bytes in all, once the model and the normalizer are there.
+ff_status ff_tokenizer_reserve(ff_tokenizer *tokenizer, size_t count, size_t bytes, const char *path, ff_error *error);
+// A token of the model keeps its id, others are numbered on. No text is added twice.
+ff_status ff_tokenizer_add(ff_tokenizer *tokenizer, const ff_new_token *token, const char *path, ff_error *error);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
 #include "../weights/json.h"
 #include "tokenizer.h"
 
@@ -94,25 +93,17 @@ static ff_status read_vocabulary(const cJSON *list, const char *path, ff_unigram
     size_t bytes = 0, count = 0;
     cJSON_ArrayForEach(entry, list) {
         const cJSON *piece = entry->child, *score = piece ? piece->next : NULL;
-        if (!cJSON_IsArray(entry) || !cJSON_IsString(piece) || !cJSON_IsNumber(score) || score->next)
+        if (!cJSON_IsArray(entry) || !cJSON_IsString(piece) || !cJSON_IsNumber(score) || score->next ||
+            !isfinite(score->valuedouble))
             return ff_fail(error, FF_ERROR_INPUT, "%s: vocabulary entry %zu is not a piece and its score", path, count);
         bytes += strlen(piece->valuestring);  // no more than the file holds
         count++;
     }
-    if (count > INT32_MAX || !ff_pieces_create(&model->pieces, count, bytes))
+    if (!ff_unigram_create(model, count, bytes))
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for the %zu pieces of %s", count, path);
-    model->scores = calloc(count + 1, sizeof *model->scores);
-    if (!model->scores)
-        return ff_fail(error, FF_ERROR_MEMORY, "no memory for the %zu pieces of %s", count, path);
-    model->lowest_score = INFINITY;
-    cJSON_ArrayForEach(entry, list) {
-        const cJSON *piece = entry->child;
-        double score = piece->next->valuedouble;
-        ff_pieces_add(&model->pieces, piece->valuestring, strlen(piece->valuestring), (uint32_t)model->count);
-        model->scores[model->count++] = score;
-        if (score < model->lowest_score)
-            model->lowest_score = score;
-    }
+    cJSON_ArrayForEach(entry, list)
+        ff_unigram_add(model, entry->child->valuestring, strlen(entry->child->valuestring),
+                       entry->child->next->valuedouble);
     return FF_OK;
 }
 
@@ -148,7 +139,6 @@ static ff_status read_added_token(const cJSON *json, const char *path, ff_tokeni
 {
     static const char *const flags[] = {"single_word", "lstrip", "rstrip", "normalized"};
     const cJSON *content = item(json, "content");
-    uint32_t number = (uint32_t)out->added_count, id;
     bool value[4];
     if (!is_text(content))
         return ff_fail(error, FF_ERROR_INPUT, "%s: added token %zu has no content", path, out->added_count);
@@ -158,50 +148,20 @@ static ff_status read_added_token(const cJSON *json, const char *path, ff_tokeni
                            flags[i]);
         value[i] = cJSON_IsTrue(item(json, flags[i]));
     }
-    const char *text = content->valuestring;
-    size_t size = strlen(text);
-    if (size == 0)
-        return FF_OK;
-    // a token of the model keeps its id, others are numbered on
-    size_t token_id = out->vocabulary;
-    if (ff_pieces_find(&out->model.pieces, text, size, &id))
-        token_id = id;
-    else
-        out->vocabulary++;
-    out->added[out->added_count++] = (ff_added_token){token_id, value[0], value[1], value[2]};
-    if (!value[3]) {
-        ff_pieces_add(&out->raw, text, size, number);
-        return FF_OK;
-    }
-    ff_bytes normalized = {0};
-    ff_status status = FF_OK;
-    ff_normalizer_apply(&out->normalizer, text, size, &normalized);
-    if (normalized.failed)
-        status = ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
-    else if (normalized.count > out->normalized.room - out->normalized.used)
-        status = ff_fail(error, FF_ERROR_INPUT, "%s: added token %.100s grows too long when normalized", path, text);
-    else
-        ff_pieces_add(&out->normalized, normalized.at, normalized.count, number);
-    ff_bytes_free(&normalized);
-    return status;
+    const ff_new_token token = {content->valuestring, value[0], value[1], value[2], value[3]};
+    return ff_tokenizer_add(out, &token, path, error);
 }
 
 static ff_status read_added_tokens(const cJSON *list, const char *path, ff_tokenizer *out, ff_error *error)
 {
     const cJSON *token;
     size_t count = 0, bytes = 0;
-    ff_status status = FF_OK;
-    out->vocabulary = out->model.count;
     cJSON_ArrayForEach(token, list) {
         const char *content = cJSON_GetStringValue(item(token, "content"));
         bytes += content ? strlen(content) : 0;
         count++;
     }
-    out->added = calloc(count + 1, sizeof *out->added);
-    // a normalizer that makes a token more than 16 times as long is none that a model uses
-    if (!out->added || !ff_pieces_create(&out->raw, count, bytes) ||
-        !ff_pieces_create(&out->normalized, count, 16 * bytes))
-        return ff_fail(error, FF_ERROR_MEMORY, "no memory for the %zu added tokens of %s", count, path);
+    ff_status status = ff_tokenizer_reserve(out, count, bytes, path, error);
     cJSON_ArrayForEach(token, list) {
         if (status == FF_OK)
             status = read_added_token(token, path, out, error);
@@ -263,15 +223,13 @@ static ff_status read_post_processor(const cJSON *json, const char *path, ff_tok
 
 ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *error)
 {
-    ff_mapping file = {0};
-    cJSON *json = NULL;
-    ff_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    cJSON *json;
+    ff_tokenizer *tokenizer;
     *out = NULL;
-    if (!tokenizer)
-        return ff_fail(error, FF_ERROR_MEMORY, "no memory to read %s", path);
-    ff_status status = ff_map_file(path, &file, error);
-    if (status == FF_OK)
-        status = ff_json_parse(path, "not a JSON object", file.data, file.size, &json, error);
+    ff_status status = ff_tokenizer_create(path, &tokenizer, error);
+    if (status != FF_OK)
+        return status;
+    status = ff_json_read(path, &json, error);
     if (status == FF_OK)
         status = ff_normalizer_read(item(json, "normalizer"), path, &tokenizer->normalizer, error);
     if (status == FF_OK)
@@ -283,7 +241,6 @@ ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *erro
     if (status == FF_OK)
         status = read_post_processor(item(json, "post_processor"), path, tokenizer, error);
     cJSON_Delete(json);
-    ff_unmap_file(&file);
     if (status != FF_OK) {
         ff_tokenizer_close(tokenizer);
         return status;

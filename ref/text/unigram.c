@@ -1,5 +1,6 @@
 #include "unigram.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "unicode.h"
@@ -19,6 +20,23 @@ void ff_ids_append(ff_ids *ids, size_t id)
 {
     if (ids->count < ids->most)
         ids->at[ids->count++] = (int64_t)id;
+}
+
+bool ff_unigram_create(ff_unigram *model, size_t capacity, size_t bytes)
+{
+    if (capacity > INT32_MAX || !ff_pieces_create(&model->pieces, capacity, bytes))
+        return false;
+    model->scores = calloc(capacity + 1, sizeof *model->scores);
+    model->lowest_score = INFINITY;
+    return model->scores != NULL;
+}
+
+void ff_unigram_add(ff_unigram *model, const char *piece, size_t size, double score)
+{
+    ff_pieces_add(&model->pieces, piece, size, (uint32_t)model->count);
+    model->scores[model->count++] = score;
+    if (score < model->lowest_score)
+        model->lowest_score = score;
 }
 
 void ff_unigram_free(ff_unigram *model)

@@ -17,6 +17,12 @@ typedef struct ff_unigram {
     bool byte_fallback;
 } ff_unigram;
 
+// Room for `capacity` pieces of `bytes` bytes in all; then one after the other, numbered as they come. False without
+// memory.
+bool ff_unigram_create(ff_unigram *model, size_t capacity, size_t bytes);
+void ff_unigram_add(ff_unigram *model, const char *piece, size_t size, double score);
+void ff_unigram_free(ff_unigram *model);
+
 // Ids until they are `most`; further ones are dropped.
 typedef struct ff_ids {
     int64_t *at;
@@ -26,6 +32,5 @@ void ff_ids_append(ff_ids *ids, size_t id);
 
 // Appends the ids of a word (UTF-8) to *ids.
 ff_status ff_unigram_encode(const ff_unigram *model, const char *word, size_t size, ff_ids *ids, ff_error *error);
-void ff_unigram_free(ff_unigram *model);
 
 #endif

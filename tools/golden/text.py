@@ -10,6 +10,7 @@ sentencepiece 0.2.3, torch 2.13.0. golden/diffusers/text/words is the shipped mo
 """
 import base64
 import collections
+import contextlib
 import html
 import html.entities
 import io
@@ -26,7 +27,7 @@ import regex
 import sentencepiece
 import torch
 from diffusers.pipelines.wan.pipeline_wan import prompt_clean
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, T5Tokenizer, UMT5Config, UMT5EncoderModel
 from transformers.models.umt5.modeling_umt5 import UMT5Attention
@@ -152,11 +153,18 @@ def small_charsmap():
         if apart != c:
             rules[apart] = c
     rules |= {c: " " for c in "\t\n\r\u00a0\u2009\u200b\u3000\u2581"} | {"\u200e": "", "\u200d": ""}
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
-        for source, target in rules.items():
-            file.write(" ".join("%X" % ord(c) for c in source) + "\t" + " ".join("%X" % ord(c) for c in target) + "\n")
-        file.flush()
-        return charsmap(normalization_rule_tsv=file.name)
+    with rules_file(rules) as file:
+        return charsmap(normalization_rule_tsv=file)
+
+
+@contextlib.contextmanager
+def rules_file(rules):
+    """The name of a file with them, in a folder of its own: models keep the name they were given."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        with open("rules.tsv", "w") as file:
+            for rule in rules.items():
+                file.write("\t".join(" ".join("%X" % ord(c) for c in text) for text in rule) + "\n")
+        yield file.name
 
 
 def frequent_pieces(texts, count, seed):
@@ -171,6 +179,31 @@ def frequent_pieces(texts, count, seed):
                     counts[word[i:j]] += 1
     best = sorted(counts.items(), key=lambda item: (-item[1] * len(item[0]), item[0]))[:count]
     return [(text, round(math.log(n / 50000) * r.choice([1, 1, 1, 1.2]), r.choice([1, 6, 14]))) for text, n in best]
+
+
+def spiece_models(folder, configured):
+    """A spiece.model alone, with pieces of every type, and once more with all that may lie beside it."""
+    rules = {"\t": " ", "\u00a0": " ", "\u3000": " ", "\u200b": "", "ﬁ": "fi", "½": "1/2", "Ａ": "A", "！": "!",
+             "e\u0301": "é"}
+    folder.mkdir(exist_ok=True)
+    with rules_file(rules) as file, open(folder / "spiece.model", "wb") as model:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([*PROMPTS * 9, " ".join(UNUSUAL[:80])]), model_writer=model, vocab_size=700,
+            hard_vocab_limit=False, minloglevel=2, normalization_rule_tsv=file, pad_id=0, eos_id=1, unk_id=2,
+            bos_id=3, byte_fallback=True, control_symbols=["<solo>"], user_defined_symbols=["<lens>", "猫"],
+            num_threads=1)
+    configured.mkdir(exist_ok=True)
+    model = configured / "spiece.model"
+    model.unlink(missing_ok=True)
+    model.symlink_to(pathlib.Path("..", folder.name, model.name))
+    for name, text in {
+        "tokenizer_config": {"extra_ids": 10, "pad_token": "<filler>", "eos_token": "</s>",
+                             "additional_special_tokens": ["<extra_id_9>", "<lens>", "<x>"]},
+        "special_tokens_map": {"sep_token": {"content": "<solo>", "single_word": True, "lstrip": False, "rstrip": False,
+                                             "normalized": False}},
+        "added_tokens": {"Über": 7, "hair,": 5},
+    }.items():
+        (configured / (name + ".json")).write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n")
 
 
 SPECIAL = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
@@ -243,6 +276,22 @@ def write_strings(path, texts, folders):
     save(tensors, path)
 
 
+def write_spiece_ids(path, strings_file, folders):
+    """NAME_ids, NAME_lengths: of every 12th string in another golden, in its cleaned form."""
+    tensors, texts, at = {}, [], 0
+    golden = load_file(strings_file)
+    lengths, cleaned = (bytes(golden[key].tolist()) for key in ("cleaned_lengths", "cleaned"))
+    for i in range(0, len(lengths), 2):
+        size = int.from_bytes(lengths[i:i + 2], "little")
+        texts.append(cleaned[at:at + size].decode())
+        at += size
+    for folder in folders:
+        ids = T5Tokenizer.from_pretrained(folder)(texts[::12], max_length=512, truncation=True).input_ids
+        tensors[folder.name + "_ids"] = packed((i for row in ids for i in row), 2)
+        tensors[folder.name + "_lengths"] = packed(map(len, ids), 2)
+    save(tensors, path)
+
+
 # ---- UMT5 ----
 
 BUCKETS = [(32, 128), (32, 256), (64, 256), (32, 64), (16, 64), (8, 20), (10, 33), (7, 50), (33, 100), (4, 128),
@@ -284,6 +333,24 @@ def umt5(name, lengths, dtype=torch.float32, **config):
     save(tensors, folder / "golden.safetensors")
 
 
+def untied():
+    """Both names of the embedding, with different numbers: what transformers makes of the folder."""
+    folder = ROOT / "umt5_untied"
+    torch.manual_seed(9)
+    ids = torch.randint(0, 30, [11])
+    model = UMT5EncoderModel(UMT5Config(vocab_size=30, d_model=8, d_kv=4, d_ff=12, num_heads=2, num_layers=1,
+                                        is_encoder_decoder=False)).eval()
+    model.save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["encoder.embed_tokens.weight"] = torch.randn(weights["shared.weight"].shape)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
+    model = UMT5EncoderModel.from_pretrained(folder)
+    with torch.no_grad():
+        save({"ids.11": ids, "out.11": model(ids[None]).last_hidden_state[0].contiguous()},
+             folder / "golden.safetensors")
+
+
 def main():
     if sys.argv[1:2] == ["--large"]:
         folder = pathlib.Path(sys.argv[2])
@@ -294,7 +361,11 @@ def main():
     texts = strings(1, 2200)
     pieces_tokenizer(ROOT / "pieces", [prompt_clean(text) for text in texts[::2]])
     write_strings(ROOT / "strings.safetensors", texts, [ROOT / "words", ROOT / "pieces"])
+    spiece_models(ROOT / "spiece", ROOT / "spiece_configured")
+    write_spiece_ids(ROOT / "spiece" / "ids.safetensors", ROOT / "strings.safetensors",
+                     [ROOT / "spiece", ROOT / "spiece_configured"])
     buckets()
+    untied()
     umt5("umt5_gated_gelu", [1, 7, 130, 300, 512], num_layers=3)
     umt5("umt5_bfloat16", [7, 130], dtype=torch.bfloat16)
     umt5("umt5_relu", [1, 140], feed_forward_proj="relu", relative_attention_num_buckets=10,
