@@ -183,6 +183,7 @@ enum { FF_PREVIEW_MAPS = 3 };
 typedef struct ff_model_facts {
     const char *folder, *pipeline_class, *transformer_class, *vae_class, *text_encoder_class, *scheduler_class;
     const char *conditioning;      // "anchor" or "none"
+    const char *taken;             // what was read where the usual files are absent, as a sentence; NULL: nothing
     size_t transformer_parameters, vae_parameters, text_encoder_parameters, vocabulary;
     size_t weight_bytes;
     size_t layers, dim, heads, head_dim, ffn_dim, text_dim, latent_channels;
@@ -197,6 +198,19 @@ typedef struct ff_model_facts {
     const double *preview;
 } ff_model_facts;
 ff_model_facts ff_model_describe(const ff_model *model);
+
+// What a folder holds by its model_index.json, for one that ff_model_open refuses. Strings live as long as the survey.
+typedef struct ff_survey ff_survey;
+typedef struct ff_survey_part {
+    const char *name, *class_name;
+    size_t tensors, bytes;         // of its weights; 0 where there are none that can be read
+} ff_survey_part;
+ff_status ff_survey_open(const char *folder, ff_survey **out, ff_error *error);
+void ff_survey_close(ff_survey *survey);  // NULL allowed
+const char *ff_survey_pipeline(const ff_survey *survey);  // its class; empty if there is none
+bool ff_survey_supported(const ff_survey *survey);  // the pipeline is: what is wrong is something else
+size_t ff_survey_count(const ff_survey *survey);
+ff_survey_part ff_survey_at(const ff_survey *survey, size_t i);
 
 ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error);
 ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error);  // out may be NULL

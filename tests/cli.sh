@@ -317,6 +317,40 @@ rm cut/transformer/*.safetensors
 refuse 'cut/transformer' t2i --size 32x32 -m cut -p x -o x.png
 refuse 'text only\|cannot hold a picture' i2v -i still.png -p x -m "$models/tiny-t2v" -o x.webp
 
+# ---- folders as downloads leave them ----
+cp -r model odd
+config=scheduler/scheduler_config.json
+sed 's/"flow_shift"/"lambda_min_clipped": -Infinity, "flow_shift"/' model/$config >odd/$config
+run 0 t2i -m odd --size 32x32 --steps 2 -p 'a fox' -s 7 -o infinite.png --json
+odd=$(hash_of)
+run 0 t2i $small -p 'a fox' -s 7 -o finite.png --json
+[ "$(hash_of)" = "$odd" ] || fail "an unused key of -Infinity gave other frames"
+mv odd/transformer/diffusion_pytorch_model.safetensors odd/transformer/diffusion_pytorch_model.fp16.safetensors
+run 0 t2i -m odd --size 32x32 --steps 2 -p 'a fox' -s 7 -o variant.png --json
+[ "$(hash_of)" = "$odd" ] || fail "a variant with the same weights gave other frames"
+says 'note: transformer: variant fp16 is read'
+run 0 inspect odd
+says 'note: transformer: variant fp16 is read'
+sed 's/WanPipeline/WanDMDPipeline/' model/model_index.json >odd/model_index.json
+refuse '_class_name is WanDMDPipeline, expected WanPipeline' t2i -m odd --size 32x32 --steps 2 -p x -o x.png
+run 2 inspect odd
+says 'odd: WanDMDPipeline, cannot be used'
+says 'transformer  *WanTransformer3DModel: [0-9]* tensors'
+says '_class_name is WanDMDPipeline'
+cp model/model_index.json odd
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n' >pointer.png
+refuse 'pointer.png: .*a Git LFS pointer' i2v -i pointer.png -p x $small -o x.webp
+refuse 'pointer.png: .*a Git LFS pointer' inspect pointer.png
+for file in tokenizer/tokenizer.json transformer/config.json transformer/diffusion_pytorch_model.fp16.safetensors; do
+    mv odd/$file kept
+    cp pointer.png odd/$file
+    refuse "$file: .*a Git LFS pointer" t2i -m odd -p x -o x.png
+    mv kept odd/$file
+done
+mv odd/transformer/diffusion_pytorch_model.fp16.safetensors odd/transformer/diffusion_pytorch_model.bin
+refuse 'only diffusion_pytorch_model.bin, which is not read' t2i -m odd -p x -o x.png
+rm -r odd
+
 # ---- what cannot be written ----
 run 1 t2i $small -p x -o nowhere/x.png
 absent nowhere

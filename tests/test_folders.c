@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "golden.h"
 #include "model_copy.h"
@@ -38,6 +39,21 @@ static void test_contradictions_are_refused(void **state)
         {"model_index.json", "\"boundary_ratio\": null", "\"boundary_ratio\": 0.9", "boundary_ratio"},
         {"model_index.json", "\"expand_timesteps\": true", "\"expand_timesteps\": 1", "must be true or false"},
         {"model_index.json", "", "[]", "model_index.json: not a JSON object"},
+        {"model_index.json", "\"WanPipeline\"", "\"WanDMDPipeline\"",
+         "_class_name is WanDMDPipeline, expected WanPipeline"},
+        {"model_index.json", "\"WanPipeline\"", "\"WanVACEPipeline\"", "_class_name is WanVACEPipeline"},
+        {"model_index.json", "\"WanPipeline\"", "\"FluxPipeline\"", "_class_name is FluxPipeline"},
+        {"model_index.json", "\"_class_name\": \"WanPipeline\",", "", "no _class_name, expected WanPipeline"},
+        {"model_index.json", "\"WanPipeline\"", "null", "no _class_name"},
+        {"model_index.json", "\"WanPipeline\"", "7", "_class_name must be a string"},
+        {"model_index.json", "\"WanTransformer3DModel\"", "\"WanVACETransformer3DModel\"",
+         "model_index.json: transformer is WanVACETransformer3DModel, expected WanTransformer3DModel"},
+        {"model_index.json", "\"AutoencoderKLWan\"", "\"AutoencoderKL\"", "vae is AutoencoderKL, expected"},
+        {"model_index.json", "\"UMT5EncoderModel\"", "\"T5EncoderModel\"", "text_encoder is T5EncoderModel"},
+        {"model_index.json", "\"UniPCMultistepScheduler\"", "\"DDIMScheduler\"",
+         "_class_name is UniPCMultistepScheduler, model_index.json has DDIMScheduler"},
+        {"transformer/config.json", "\"num_layers\": 2", "\"num_layers\": Infinity", "must be a whole number"},
+        {"transformer/config.json", "\"eps\": 1e-06", "\"eps\": NaN", "eps is NaN, must be a finite number"},
         {"transformer/config.json", "\"num_layers\": 2", "\"num_layers\": 1000000", "from 1 to 4096"},
         {"transformer/config.json", "\"num_layers\": 2", "\"num_layers\": 3", "blocks.2.scale_shift_table is missing"},
         {"transformer/config.json", "\"num_layers\": 2", "\"num_layers\": 1e300", "must be a whole number"},
@@ -52,6 +68,7 @@ static void test_contradictions_are_refused(void **state)
         {"vae/config.json", "\"is_residual\": true", "\"is_residual\": false", "is missing"},
         {"vae/config.json", "\"patch_size\": 2", "\"patch_size\": 1", "RGB and patch_size make it 3"},
         {"vae/config.json", "\"scale_factor_spatial\": 8", "\"scale_factor_spatial\": 4", "make it 8"},
+        {"text_encoder/config.json", "\"UMT5EncoderModel\"", "\"CLIPTextModel\"", "architectures has CLIPTextModel"},
         {"text_encoder/config.json", "\"d_model\": 14", "\"d_model\": 13", "config.json asks for [384, 13]"},
         {"text_encoder/config.json", "\"num_heads\": 3", "\"num_heads\": 6", "config.json asks for [36, 14]"},
         {"text_encoder/config.json", "num_buckets\": 32", "num_buckets\": 16", "config.json asks for [16, 3]"},
@@ -59,6 +76,8 @@ static void test_contradictions_are_refused(void **state)
         {"tokenizer/tokenizer.json", "\"Unigram\"", "\"BPE\"", "the model is BPE"},
         {"scheduler/scheduler_config.json", "\"flow_shift\": 3.0", "\"flow_shift\": -1",
          "scheduler/scheduler_config.json: a flow shift of -1"},
+        {"scheduler/scheduler_config.json", "\"flow_shift\": 3.0", "\"flow_shift\": NaN",
+         "scheduler_config.json: flow_shift is NaN, must be a finite number"},
         {"scheduler/scheduler_config.json", "\"solver_order\": 2", "\"solver_order\": 4", "from 1 to 3"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -89,6 +108,118 @@ static void test_a_tokenizer_of_another_model_is_refused(void **state)
     model_copy_restore("tokenizer/tokenizer.json");
 }
 
+// Opens the copy as it is changed, and says what was taken in place of usual files.
+static ff_model *open_copy(const char *taken, uint8_t hash[32])
+{
+    ff_error error = {0};
+    ff_model *model;
+    assert_ok(ff_model_open(model_copy_folder(), &model, &error), &error);
+    ff_model_hash(model, hash);
+    if (taken)
+        assert_string_equal(ff_model_describe(model).taken, taken);
+    else
+        assert_null(ff_model_describe(model).taken);
+    return model;
+}
+
+static void move(const char *from, const char *to)
+{
+    assert_int_equal(rename(model_copy_path(from), model_copy_path(to)), 0);
+}
+
+// The same weights under a variant's name are the same model to run, and another to whoever asks by hash.
+static void test_variants_are_taken_and_said(void **state)
+{
+    (void)state;
+    uint8_t plain[32], variant[32];
+    ff_model_close(open_copy(NULL, plain));
+    move("transformer/diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.fp16.safetensors");
+    move("text_encoder/model.safetensors", "text_encoder/model.bf16.safetensors");
+    ff_model_close(open_copy("transformer: variant fp16 is read, as there is no plain file; "
+                             "text_encoder: variant bf16 is read, as there is no plain file", variant));
+    assert_memory_not_equal(plain, variant, 32);
+    move("transformer/diffusion_pytorch_model.fp16.safetensors", "transformer/diffusion_pytorch_model.safetensors");
+    move("text_encoder/model.bf16.safetensors", "text_encoder/model.safetensors");
+    ff_model_close(open_copy(NULL, variant));
+    assert_memory_equal(plain, variant, 32);
+}
+
+static void test_a_spiece_model_alone_is_a_tokenizer(void **state)
+{
+    (void)state;
+    ff_error error = {0};
+    ff_model *model;
+    uint8_t before[32], after[32];
+    // 384 embeddings are too few for the 547 pieces; the sentence counts no <extra_id_N>
+    assert_int_equal(remove(model_copy_path("tokenizer/tokenizer.json")), 0);
+    assert_int_equal(ff_model_open(model_copy_folder(), &model, &error), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "/tokenizer: no tokenizer.json or spiece.model here"));
+    const char *spiece = model_copy_path("tokenizer/spiece.model");
+    assert_int_equal(symlink(FF_GOLDEN "/diffusers/text/spiece/spiece.model", spiece), 0);
+    assert_int_equal(ff_model_open(model_copy_folder(), &model, &error), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "the tokenizer has 547 tokens, the text encoder only 384"));
+    // three letters and the sentinels of T5
+    static const char pieces[] = "\x0A\x03\x0A\x01""a\x0A\x03\x0A\x01""b\x0A\x03\x0A\x01""c";
+    remove(model_copy_path("tokenizer/spiece.model"));
+    FILE *file = fopen(model_copy_path("tokenizer/spiece.model"), "wb");
+    assert_non_null(file);
+    fwrite(pieces, 1, sizeof pieces - 1, file);
+    assert_int_equal(fclose(file), 0);
+    static const char taken[] = "tokenizer: spiece.model is read, as there is no tokenizer.json";
+    model = open_copy(taken, before);
+    assert_int_equal(ff_model_describe(model).vocabulary, 3 + 100 + 3);
+    ff_model_close(model);
+    // what lies beside it counts, in the hash too
+    file = fopen(model_copy_path("tokenizer/tokenizer_config.json"), "wb");
+    assert_non_null(file);
+    fputs("{\"extra_ids\": 300, \"model_max_length\": Infinity}", file);
+    assert_int_equal(fclose(file), 0);
+    model = open_copy(taken, after);
+    assert_int_equal(ff_model_describe(model).vocabulary, 3 + 300 + 3);
+    ff_model_close(model);
+    assert_memory_not_equal(before, after, 32);
+    // another class reads it otherwise
+    change_file("model_index.json", "T5Tokenizer", "LlamaTokenizer");
+    assert_int_equal(ff_model_open(model_copy_folder(), &model, &error), FF_ERROR_INPUT);
+    assert_non_null(strstr(error.message, "tokenizer is LlamaTokenizer, and there is no tokenizer.json"));
+    model_copy_restore("model_index.json");
+    remove(model_copy_path("tokenizer/spiece.model"));
+    remove(model_copy_path("tokenizer/tokenizer_config.json"));
+    model_copy_restore("tokenizer/tokenizer.json");
+}
+
+// As diffusers saves them: an unused key of the scheduler is -Infinity.
+static void test_numbers_as_python_writes_them_hinder_nobody(void **state)
+{
+    (void)state;
+    uint8_t hash[32];
+    change_file("scheduler/scheduler_config.json", "\"flow_shift\"",
+                "\"lambda_min_clipped\": -Infinity, \"flow_shift\"");
+    ff_model_close(open_copy(NULL, hash));
+    model_copy_restore("scheduler/scheduler_config.json");
+}
+
+static void test_what_cannot_be_opened_can_be_surveyed(void **state)
+{
+    (void)state;
+    ff_error error = {0};
+    ff_survey *survey;
+    change_file("model_index.json", "WanPipeline", "WanDMDPipeline");
+    assert_ok(ff_survey_open(model_copy_folder(), &survey, &error), &error);
+    assert_string_equal(ff_survey_pipeline(survey), "WanDMDPipeline");
+    assert_false(ff_survey_supported(survey));
+    assert_int_equal(ff_survey_count(survey), 5);   // transformer_2 is null
+    for (size_t i = 0; i < 5; i++) {
+        ff_survey_part part = ff_survey_at(survey, i);
+        bool weights = strcmp(part.name, "scheduler") != 0 && strcmp(part.name, "tokenizer") != 0;
+        assert_int_equal(part.tensors > 0 && part.bytes > 1000, weights);
+        if (strcmp(part.name, "vae") == 0)
+            assert_string_equal(part.class_name, "AutoencoderKLWan");
+    }
+    ff_survey_close(survey);
+    model_copy_restore("model_index.json");
+}
+
 static void test_the_folder_itself_opens(void **state)
 {
     (void)state;
@@ -117,6 +248,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contradictions_are_refused),
         cmocka_unit_test(test_a_tokenizer_of_another_model_is_refused),
+        cmocka_unit_test(test_variants_are_taken_and_said),
+        cmocka_unit_test(test_a_spiece_model_alone_is_a_tokenizer),
+        cmocka_unit_test(test_numbers_as_python_writes_them_hinder_nobody),
+        cmocka_unit_test(test_what_cannot_be_opened_can_be_surveyed),
         cmocka_unit_test(test_the_folder_itself_opens),
     };
     return cmocka_run_group_tests(tests, make_copy, model_copy_remove);

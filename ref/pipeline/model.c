@@ -7,6 +7,7 @@
 
 #include "../sampler/schedule.h"
 #include "../system.h"
+#include "classes.h"
 
 #define MOST_PATH 4096
 
@@ -37,12 +38,23 @@ static ff_status open_config(const char *folder, const char *name, ff_config **o
     return status ? status : ff_config_open(path, out, error);
 }
 
-static ff_status open_component(const char *folder, const char *name, const char *class_name, ff_component *out,
+// Adds to what is said of files that were read in place of others.
+static void say_taken(ff_model *model, const char *part, const char *kind, const char *name, const char *wanted)
+{
+    size_t length = strlen(model->taken);
+    snprintf(model->taken + length, sizeof model->taken - length, "%s%s: %s%s is read, as there is no %s",
+             length ? "; " : "", part, kind, name, wanted);
+    model->facts.taken = model->taken;
+}
+
+static ff_status open_component(ff_model *model, const char *name, const char *class_name, ff_component *out,
                                 const char **found, ff_error *error)
 {
     char path[MOST_PATH];
     ff_status status;
-    if ((status = join(path, folder, name, error)) || (status = open_config(path, "config.json", &out->config, error)))
+    if ((status = ff_classes_part(model->index, name, class_name, error)) ||
+        (status = join(path, model->folder, name, error)) ||
+        (status = open_config(path, "config.json", &out->config, error)))
         return status;
     // transformers writes architectures, diffusers _class_name; the latter is checked where it is there
     if ((status = ff_config_string(out->config, "_class_name", class_name, found, error)))
@@ -50,7 +62,30 @@ static ff_status open_component(const char *folder, const char *name, const char
     if (strcmp(*found, class_name) != 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s/config.json: _class_name is %s, expected %s", path, *found,
                        class_name);
-    return ff_weights_open(path, &out->weights, error);
+    if ((status = ff_weights_open(path, &out->weights, error)))
+        return status;
+    if (*ff_weights_variant(out->weights))
+        say_taken(model, name, "variant ", ff_weights_variant(out->weights), "plain file");
+    return FF_OK;
+}
+
+static ff_status open_tokenizer(ff_model *model, ff_error *error)
+{
+    char path[MOST_PATH];
+    ff_status status = join(path, model->folder, "tokenizer/tokenizer.json", error);
+    if (status)
+        return status;
+    if (ff_file_exists(path))
+        return ff_tokenizer_open(path, &model->tokenizer, error);
+    if ((status = join(path, model->folder, "tokenizer/spiece.model", error)))
+        return status;
+    if (!ff_file_exists(path))
+        return ff_fail(error, FF_ERROR_INPUT, "%s/tokenizer: no tokenizer.json or spiece.model here", model->folder);
+    if ((status = ff_classes_tokenizer(model->index, error)) ||
+        (status = ff_tokenizer_open_spiece(path, &model->tokenizer, error)))
+        return status;
+    say_taken(model, "tokenizer", "", "spiece.model", "tokenizer.json");
+    return FF_OK;
 }
 
 static void close_component(ff_component *component)
@@ -146,16 +181,12 @@ static ff_status read_defaults(ff_model *model, ff_error *error)
 
 static ff_status read_index(ff_model *model, ff_error *error)
 {
-    ff_status status;
-    if ((status = open_config(model->folder, "model_index.json", &model->index, error)) ||
-        (status = ff_config_string(model->index, "_class_name", "", &model->facts.pipeline_class, error)) ||
-        (status = ff_config_bool(model->index, "expand_timesteps", false, &model->expand_timesteps, error)))
-        return status;
-    if (ff_config_has(model->index, "boundary_ratio"))
-        return ff_fail(error, FF_ERROR_INPUT,
-                       "%s: boundary_ratio is set: models with two transformers are not supported",
-                       ff_config_path(model->index));
-    return FF_OK;
+    ff_status status = open_config(model->folder, "model_index.json", &model->index, error);
+    if (!status)
+        status = ff_classes_pipeline(model->index, &model->facts.pipeline_class, error);
+    if (!status)
+        status = ff_config_bool(model->index, "expand_timesteps", false, &model->expand_timesteps, error);
+    return status;
 }
 
 // The facts that need the opened components, and what must agree between them.
@@ -173,10 +204,11 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     if (ff_text_encoder_dim(model->text_encoder) != transformer.text_dim)
         return ff_fail(error, FF_ERROR_INPUT, "%s: the text encoder gives %zu dimensions, the transformer expects %zu",
                        model->folder, ff_text_encoder_dim(model->text_encoder), transformer.text_dim);
-    if (ff_tokenizer_vocabulary(model->tokenizer) > ff_text_encoder_vocabulary(model->text_encoder))
+    // sentinels, which no prompt has, may lie beyond: transformers does not ask either
+    size_t tokens = ff_tokenizer_vocabulary(model->tokenizer) - ff_tokenizer_sentinels(model->tokenizer);
+    if (tokens > ff_text_encoder_vocabulary(model->text_encoder))
         return ff_fail(error, FF_ERROR_INPUT, "%s: the tokenizer has %zu tokens, the text encoder only %zu",
-                       model->folder, ff_tokenizer_vocabulary(model->tokenizer),
-                       ff_text_encoder_vocabulary(model->text_encoder));
+                       model->folder, tokens, ff_text_encoder_vocabulary(model->text_encoder));
     facts->folder = model->folder;
     facts->transformer_parameters = ff_transformer_parameters(model->transformer);
     facts->vae_parameters = ff_vae_parameters(model->vae);
@@ -204,20 +236,19 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
 
 static ff_status open_folder(ff_model *model, ff_error *error)
 {
-    char path[MOST_PATH];
     const char *folder = model->folder;
     ff_model_facts *facts = &model->facts;
     ff_status status;
     if (!(status = read_index(model, error)) &&
-        !(status = open_component(folder, "transformer", "WanTransformer3DModel", &model->transformer_files,
+        !(status = open_component(model, "transformer", "WanTransformer3DModel", &model->transformer_files,
                                   &facts->transformer_class, error)) &&
-        !(status = open_component(folder, "vae", "AutoencoderKLWan", &model->vae_files, &facts->vae_class, error)) &&
-        !(status = open_component(folder, "text_encoder", "UMT5EncoderModel", &model->text_files,
+        !(status = open_component(model, "vae", "AutoencoderKLWan", &model->vae_files, &facts->vae_class, error)) &&
+        !(status = open_component(model, "text_encoder", "UMT5EncoderModel", &model->text_files,
                                   &facts->text_encoder_class, error)) &&
+        !(status = ff_classes_text_encoder(model->text_files.config, error)) &&
         !(status = open_config(folder, "scheduler/scheduler_config.json", &model->scheduler, error)) &&
-        !(status = ff_config_string(model->scheduler, "_class_name", "", &facts->scheduler_class, error)) &&
-        !(status = join(path, folder, "tokenizer/tokenizer.json", error)) &&
-        !(status = ff_tokenizer_open(path, &model->tokenizer, error)) &&
+        !(status = ff_classes_scheduler(model->index, model->scheduler, &facts->scheduler_class, error)) &&
+        !(status = open_tokenizer(model, error)) &&
         !(status = ff_transformer_open(model->transformer_files.weights, model->transformer_files.config,
                                        &model->transformer, error)) &&
         !(status = ff_vae_open(model->vae_files.weights, model->vae_files.config, &model->vae, error)) &&
@@ -294,6 +325,15 @@ static void hash_config(ff_sha256 *hash, const char *folder, const char *name)
         hash_file(hash, path, name);
 }
 
+static void hash_tokenizer(ff_sha256 *hash, const char *folder, const ff_tokenizer *tokenizer)
+{
+    char name[MOST_PATH];
+    for (size_t i = 0; i < ff_tokenizer_files(tokenizer); i++) {
+        snprintf(name, sizeof name, "tokenizer/%s", ff_tokenizer_file(tokenizer, i));
+        hash_config(hash, folder, name);
+    }
+}
+
 static void hash_component(ff_sha256 *hash, const char *folder, const char *config, const ff_component *component)
 {
     hash_config(hash, folder, config);
@@ -309,7 +349,7 @@ static void hash_model(const ff_model *model, uint8_t out[32])
     ff_sha256_start(&hash);
     hash_config(&hash, model->folder, "model_index.json");
     hash_config(&hash, model->folder, "scheduler/scheduler_config.json");
-    hash_config(&hash, model->folder, "tokenizer/tokenizer.json");
+    hash_tokenizer(&hash, model->folder, model->tokenizer);
     hash_component(&hash, model->folder, "text_encoder/config.json", &model->text_files);
     hash_component(&hash, model->folder, "transformer/config.json", &model->transformer_files);
     hash_component(&hash, model->folder, "vae/config.json", &model->vae_files);

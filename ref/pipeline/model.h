@@ -25,6 +25,7 @@ struct ff_model {
     ff_transformer *transformer;
     ff_vae *vae;
     bool expand_timesteps;
+    char taken[512];           // see ff_model_facts
     double *preview;           // see ff_model_facts; NULL if firstframe.json has none
     ff_model_facts facts;
     bool hashed;

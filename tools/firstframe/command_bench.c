@@ -105,7 +105,7 @@ ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_erro
     if (options->given[FF_OPTION_DIMS])
         request.dims = ff_option_table[FF_OPTION_DIMS].choices[options->dims];
     else if ((status = ff_model_folder_find(options->model, folder, error)) == FF_OK)
-        status = ff_model_open(folder, &model, error);
+        status = ff_model_folder_open(folder, report, &model, error);
     ff_host_catch_signals();
     if (status == FF_OK)
         status = ff_bench(model, &request, &result, error);

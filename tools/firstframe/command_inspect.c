@@ -80,6 +80,39 @@ static void print_model(const ff_model_facts *facts, const ff_plan *plan, const 
                        (double)facts->weight_bytes / megabyte, (double)plan->memory_bytes / megabyte);
 }
 
+// A folder of another pipeline: what it holds all the same. The error says what is expected.
+static void survey_model(const char *folder, ff_report *report)
+{
+    ff_survey *survey;
+    if (ff_survey_open(folder, &survey, NULL) != FF_OK)
+        return;
+    const char *pipeline = ff_survey_pipeline(survey);
+    if (ff_survey_supported(survey)) {
+        ff_survey_close(survey);
+        return;
+    }
+    cJSON_AddStringToObject(report->object, "kind", "model");
+    ff_json_text(report->object, "folder", folder);
+    ff_json_text(report->object, "pipeline", pipeline);
+    ff_report_line(report, "%s: %s, cannot be used", folder, *pipeline ? pipeline : "no pipeline");
+    cJSON *list = cJSON_AddArrayToObject(report->object, "parts");
+    for (size_t i = 0; i < ff_survey_count(survey); i++) {
+        ff_survey_part part = ff_survey_at(survey, i);
+        cJSON *entry = cJSON_CreateObject();
+        ff_json_text(entry, "name", part.name);
+        ff_json_text(entry, "class", part.class_name);
+        ff_json_whole(entry, "tensors", part.tensors);
+        ff_json_whole(entry, "weight_bytes", part.bytes);
+        cJSON_AddItemToArray(list, entry);
+        if (part.tensors)
+            ff_report_line(report, "  %-13s %s: %zu tensors, %.3g MB", part.name, part.class_name, part.tensors,
+                           (double)part.bytes / 1e6);
+        else
+            ff_report_line(report, "  %-13s %s", part.name, part.class_name);
+    }
+    ff_survey_close(survey);
+}
+
 static ff_status inspect_model(const char *folder, ff_report *report, ff_error *error)
 {
     ff_model *model;
@@ -88,10 +121,13 @@ static ff_status inspect_model(const char *folder, ff_report *report, ff_error *
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
     char path[FF_LONGEST_PATH];
     ff_status status = ff_model_folder_find(folder, path, error);
-    if (status == FF_OK)
-        status = ff_model_open(path, &model, error);
     if (status != FF_OK)
         return status;
+    status = ff_model_folder_open(path, report, &model, error);
+    if (status != FF_OK) {
+        survey_model(path, report);
+        return status;
+    }
     ff_model_facts facts = ff_model_describe(model);
     ff_model_hash(model, hash);
     request.prompt = "";

@@ -94,7 +94,7 @@ ff_status ff_command_verify(const ff_options *options, ff_report *report, ff_err
     char folder[FF_LONGEST_PATH];
     ff_status status = ff_model_folder_find(options->model, folder, error);
     if (status == FF_OK)
-        status = ff_model_open(folder, &model, error);
+        status = ff_model_folder_open(folder, report, &model, error);
     if (status != FF_OK)
         return status;
     status = ff_verify(model, options->operand, options->threads, &found, error);

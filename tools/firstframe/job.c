@@ -70,7 +70,7 @@ ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_r
     *job = (ff_job){.options = options, .report = report, .request = ff_request_default(task)};
     ff_status status = ff_model_folder_find(options->model, job->folder, error);
     if (status == FF_OK)
-        status = ff_model_open(job->folder, &job->model, error);
+        status = ff_model_folder_open(job->folder, report, &job->model, error);
     if (status != FF_OK)
         return status;
     job->facts = ff_model_describe(job->model);

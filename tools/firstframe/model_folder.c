@@ -52,6 +52,17 @@ ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_
     return ff_fail(error, FF_ERROR_INPUT, "no model found; give its folder with -m or in $FIRSTFRAME_MODEL");
 }
 
+ff_status ff_model_folder_open(const char *folder, ff_report *report, ff_model **out, ff_error *error)
+{
+    ff_status status = ff_model_open(folder, out, error);
+    if (status == FF_OK) {
+        ff_model_facts facts = ff_model_describe(*out);
+        if (facts.taken)
+            ff_report_note(report, "%s", facts.taken);
+    }
+    return status;
+}
+
 void ff_print_multiples(const ff_model_facts *facts, char out[48])
 {
     if (facts->multiple_width == facts->multiple_height)
