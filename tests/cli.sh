@@ -328,9 +328,9 @@ run 0 t2i $small -p 'a fox' -s 7 -o finite.png --json
 mv odd/transformer/diffusion_pytorch_model.safetensors odd/transformer/diffusion_pytorch_model.fp16.safetensors
 run 0 t2i -m odd --size 32x32 --steps 2 -p 'a fox' -s 7 -o variant.png --json
 [ "$(hash_of)" = "$odd" ] || fail "a variant with the same weights gave other frames"
-says 'note: transformer: variant fp16 is read'
+says 'note: transformer: variant fp16, as'
 run 0 inspect odd
-says 'note: transformer: variant fp16 is read'
+says 'note: transformer: variant fp16, as'
 sed 's/WanPipeline/WanDMDPipeline/' model/model_index.json >odd/model_index.json
 refuse '_class_name is WanDMDPipeline, expected WanPipeline' t2i -m odd --size 32x32 --steps 2 -p x -o x.png
 run 2 inspect odd

@@ -184,7 +184,7 @@ static void what_a_file_is_instead_is_said(void **state)
         {AS_BYTES("\x89HDF\r\n\x1a\n\0\0\0\0"), "it is an HDF5 file"},
         {AS_BYTES("Entry not found"), "it is text that begins \"Entry not found\""},
         {AS_BYTES("Invalid username or password.\nsee"), "it is text that begins \"Invalid username or password.\""},
-        {AS_BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), "it is nothing but zeros"},
+        {AS_BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), "it is zeros where it begins"},
         {AS_BYTES(""), "0 bytes are no safetensors file"},
         {AS_BYTES("{}"), "2 bytes are no safetensors file"},
     };

@@ -135,11 +135,13 @@ static void test_variants_are_taken_and_said(void **state)
     ff_model_close(open_copy(NULL, plain));
     move("transformer/diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.fp16.safetensors");
     move("text_encoder/model.safetensors", "text_encoder/model.bf16.safetensors");
-    ff_model_close(open_copy("transformer: variant fp16 is read, as there is no plain file; "
-                             "text_encoder: variant bf16 is read, as there is no plain file", variant));
+    ff_model_close(open_copy("transformer: variant fp16, as there is no plain file; "
+                             "text_encoder: variant bf16, as there is no plain file", variant));
     assert_memory_not_equal(plain, variant, 32);
+    move("text_encoder/model.bf16.safetensors", "text_encoder/model.fp16.safetensors");
+    ff_model_close(open_copy("transformer, text_encoder: variant fp16, as there is no plain file", variant));
     move("transformer/diffusion_pytorch_model.fp16.safetensors", "transformer/diffusion_pytorch_model.safetensors");
-    move("text_encoder/model.bf16.safetensors", "text_encoder/model.safetensors");
+    move("text_encoder/model.fp16.safetensors", "text_encoder/model.safetensors");
     ff_model_close(open_copy(NULL, variant));
     assert_memory_equal(plain, variant, 32);
 }
@@ -165,7 +167,7 @@ static void test_a_spiece_model_alone_is_a_tokenizer(void **state)
     assert_non_null(file);
     fwrite(pieces, 1, sizeof pieces - 1, file);
     assert_int_equal(fclose(file), 0);
-    static const char taken[] = "tokenizer: spiece.model is read, as there is no tokenizer.json";
+    static const char taken[] = "tokenizer: spiece.model, as there is no tokenizer.json";
     model = open_copy(taken, before);
     assert_int_equal(ff_model_describe(model).vocabulary, 3 + 100 + 3);
     ff_model_close(model);

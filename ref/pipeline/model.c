@@ -38,15 +38,6 @@ static ff_status open_config(const char *folder, const char *name, ff_config **o
     return status ? status : ff_config_open(path, out, error);
 }
 
-// Adds to what is said of files that were read in place of others.
-static void say_taken(ff_model *model, const char *part, const char *kind, const char *name, const char *wanted)
-{
-    size_t length = strlen(model->taken);
-    snprintf(model->taken + length, sizeof model->taken - length, "%s%s: %s%s is read, as there is no %s",
-             length ? "; " : "", part, kind, name, wanted);
-    model->facts.taken = model->taken;
-}
-
 static ff_status open_component(ff_model *model, const char *name, const char *class_name, ff_component *out,
                                 const char **found, ff_error *error)
 {
@@ -62,11 +53,7 @@ static ff_status open_component(ff_model *model, const char *name, const char *c
     if (strcmp(*found, class_name) != 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s/config.json: _class_name is %s, expected %s", path, *found,
                        class_name);
-    if ((status = ff_weights_open(path, &out->weights, error)))
-        return status;
-    if (*ff_weights_variant(out->weights))
-        say_taken(model, name, "variant ", ff_weights_variant(out->weights), "plain file");
-    return FF_OK;
+    return ff_weights_open(path, &out->weights, error);
 }
 
 static ff_status open_tokenizer(ff_model *model, ff_error *error)
@@ -81,11 +68,46 @@ static ff_status open_tokenizer(ff_model *model, ff_error *error)
         return status;
     if (!ff_file_exists(path))
         return ff_fail(error, FF_ERROR_INPUT, "%s/tokenizer: no tokenizer.json or spiece.model here", model->folder);
-    if ((status = ff_classes_tokenizer(model->index, error)) ||
-        (status = ff_tokenizer_open_spiece(path, &model->tokenizer, error)))
-        return status;
-    say_taken(model, "tokenizer", "", "spiece.model", "tokenizer.json");
-    return FF_OK;
+    status = ff_classes_tokenizer(model->index, error);
+    return status ? status : ff_tokenizer_open_spiece(path, &model->tokenizer, error);
+}
+
+static void add_text(char *text, size_t capacity, const char *more)
+{
+    size_t length = strlen(text);
+    snprintf(text + length, capacity - length, "%s", more);
+}
+
+// What was read in place of the usual files, variant by variant.
+static void say_taken(ff_model *model)
+{
+    const struct {
+        const char *name, *variant;
+    } parts[] = {{"transformer", ff_weights_variant(model->transformer_files.weights)},
+                 {"vae", ff_weights_variant(model->vae_files.weights)},
+                 {"text_encoder", ff_weights_variant(model->text_files.weights)}};
+    char *taken = model->taken;
+    for (size_t i = 0; i < 3; i++) {
+        bool said = !*parts[i].variant;
+        for (size_t j = 0; j < i && !said; j++)
+            said = strcmp(parts[j].variant, parts[i].variant) == 0;
+        for (size_t j = i; j < 3 && !said; j++) {
+            if (strcmp(parts[j].variant, parts[i].variant) != 0)
+                continue;
+            add_text(taken, sizeof model->taken, j > i ? ", " : *taken ? "; " : "");
+            add_text(taken, sizeof model->taken, parts[j].name);
+        }
+        if (said)
+            continue;
+        add_text(taken, sizeof model->taken, ": variant ");
+        add_text(taken, sizeof model->taken, parts[i].variant);
+        add_text(taken, sizeof model->taken, ", as there is no plain file");
+    }
+    if (strcmp(ff_tokenizer_file(model->tokenizer, 0), "spiece.model") == 0) {
+        add_text(taken, sizeof model->taken, *taken ? "; " : "");
+        add_text(taken, sizeof model->taken, "tokenizer: spiece.model, as there is no tokenizer.json");
+    }
+    model->facts.taken = *taken ? taken : NULL;
 }
 
 static void close_component(ff_component *component)
@@ -209,6 +231,7 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     if (tokens > ff_text_encoder_vocabulary(model->text_encoder))
         return ff_fail(error, FF_ERROR_INPUT, "%s: the tokenizer has %zu tokens, the text encoder only %zu",
                        model->folder, tokens, ff_text_encoder_vocabulary(model->text_encoder));
+    say_taken(model);
     facts->folder = model->folder;
     facts->transformer_parameters = ff_transformer_parameters(model->transformer);
     facts->vae_parameters = ff_vae_parameters(model->vae);

@@ -53,7 +53,7 @@ const char *ff_content_name(const void *bytes, size_t size)
     for (; zeros < size && zeros < 512 && !text[zeros]; zeros++)
         ;
     if (zeros == 512 || (zeros == size && size))
-        return "nothing but zeros where it begins: its download was not finished";
+        return "zeros where it begins, as a download that was not finished leaves";
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {   // a byte order mark
         text += 3;
         size -= 3;

@@ -55,12 +55,16 @@ ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_
 ff_status ff_model_folder_open(const char *folder, ff_report *report, ff_model **out, ff_error *error)
 {
     ff_status status = ff_model_open(folder, out, error);
-    if (status == FF_OK) {
-        ff_model_facts facts = ff_model_describe(*out);
-        if (facts.taken)
-            ff_report_note(report, "%s", facts.taken);
-    }
-    return status;
+    if (status != FF_OK)
+        return status;
+    const char *taken = ff_model_describe(*out).taken;
+    const cJSON *note;
+    cJSON_ArrayForEach(note, cJSON_GetObjectItem(report->object, "notes"))
+        if (taken && cJSON_IsString(note) && strcmp(note->valuestring, taken) == 0)
+            return FF_OK;   // a command may open its model several times
+    if (taken)
+        ff_report_note(report, "%s", taken);
+    return FF_OK;
 }
 
 void ff_print_multiples(const ff_model_facts *facts, char out[48])
