@@ -295,8 +295,8 @@ ff_status ff_spiece_tokens(const char *path, const ff_spiece_configs *configs, c
     ff_status status;
     *out = (ff_token_list){0};
     if (cJSON_IsTrue(item(configs->config, "split_special_tokens")))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: split_special_tokens in the configuration beside it is not supported",
-                       path);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: the configuration beside it has split_special_tokens true, which is "
+                       "not supported", path);
     if (!(status = append_declared(out, configs, path, error)) &&
         !(status = append_named(out, configs, path, eos, error)) &&
         !(status = append_specific(out, configs, path, error)) &&

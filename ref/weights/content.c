@@ -16,8 +16,8 @@ typedef struct signature {
 #define SIGNATURE(bytes, any_case, name) {bytes, sizeof bytes - 1, any_case, name}
 static const signature signatures[] = {
     SIGNATURE("version https://git-lfs.github.com/spec/", false,
-              "a Git LFS pointer, which stands for a file that was not downloaded; `git lfs pull` in its folder fetches "
-              "the file"),
+              "a Git LFS pointer, which stands for a file that was not downloaded; `git lfs pull` in its folder "
+              "fetches the file"),
     SIGNATURE("<!doctype html", true, "a web page, not the file that should have been downloaded"),
     SIGNATURE("<html", true, "a web page, not the file that should have been downloaded"),
     SIGNATURE("<?xml", true, "XML, perhaps a server's answer in place of the file"),

@@ -189,29 +189,27 @@ static bool ends_with_one_of(const char *name, const char *const *endings)
 // There are no weights: what lies there instead, as that tells what to do.
 static ff_status refuse_others(const folder *in, ff_error *error)
 {
-    static const char *const endings[][12] = {
-        {".incomplete", ".part", ".crdownload", ".download", ".aria2", ".tmp"},
-        {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5", ".onnx", ".gguf", ".pb", ".bin.index.json"},
-        {".safetensors"},
-    };
-    static const char *const then[] = {
-        "; %s: the download was not finished",
-        ", only %s, which is not read; download the model's safetensors files, or let diffusers write them with the "
-        "pipeline's save_pretrained(FOLDER)",
-        "; %s has another name",
+    static const struct {
+        const char *const endings[12], *then;
+    } kinds[] = {
+        {{".incomplete", ".part", ".crdownload", ".download", ".aria2", ".tmp"}, "; %s: the download was not finished"},
+        {{".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5", ".onnx", ".gguf", ".pb", ".bin.index.json"},
+         ", only %s, which is not read; download the model's safetensors files, or let diffusers write them with the "
+         "pipeline's save_pretrained(FOLDER)"},
+        {{".safetensors"}, "; %s has another name"},
     };
     char what[900];
     int length = snprintf(what, sizeof what, "%.200s: no diffusion_pytorch_model.safetensors or model.safetensors (or "
                           "their .index.json) here", in->path);
-    for (size_t kind = 0; kind < sizeof then / sizeof *then; kind++) {
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
         char list[300] = "";
         size_t count = 0;
         for (size_t i = 0; i < in->names.count; i++)
-            if (ends_with_one_of(in->names.at[i], endings[kind]))
+            if (ends_with_one_of(in->names.at[i], kinds[kind].endings))
                 append_to_list(list, sizeof list, count++, in->names.at[i]);
         if (!count)
             continue;
-        snprintf(what + length, sizeof what - (size_t)length, then[kind], list);
+        snprintf(what + length, sizeof what - (size_t)length, kinds[kind].then, list);
         break;
     }
     return ff_fail(error, FF_ERROR_INPUT, "%s", what);
@@ -229,7 +227,8 @@ static ff_status refuse_variants(const folder *in, ff_error *error)
             append_to_list(list, sizeof list, count++, in->files[i].variant);
     }
     return ff_fail(error, FF_ERROR_INPUT,
-                   "%.200s: no plain weights here, but those of the variants %s; move away all but one", in->path, list);
+                   "%.200s: no plain weights here, but those of the variants %s; move away all but one", in->path,
+                   list);
 }
 
 // ---- what is read ----
