@@ -1,4 +1,4 @@
-// What a tokenizer's files come to: tokenizer_open.c and spiece.c read them, tokenizer.c uses them.
+// What a tokenizer's files come to: tokenizer_open.c and spiece_open.c read them, tokenizer.c uses them.
 #ifndef FF_TEXT_TOKENIZER_H
 #define FF_TEXT_TOKENIZER_H
 
