@@ -316,10 +316,24 @@ const char *ff_listing_metadata(const ff_listing *listing, const char *key);  //
 
 // ---- files that appear whole or not at all ----
 
-// A new file in the folder of `path`, open for writing, with a name nobody uses. temporary receives that name.
-ff_status ff_create_beside(const char *path, char *temporary, size_t capacity, FILE **out, ff_error *error);
-// Puts the temporary file in the place of path, at once and whole.
-ff_status ff_rename_over(const char *temporary, const char *path, ff_error *error);
+// A file that is written beside its place and put there at the end: flushed, renamed, and its folder flushed. Until then
+// what is there stays as it was. Beside OUT it is called OUT.firstframe-PROCESS-NUMBER.part, and is locked (flock) as
+// long as its run lives; creating a file removes what dead runs left beside the same place.
+typedef struct ff_atomic_file {
+    FILE *file;                // to write and read; whoever closes it earlier sets it to NULL
+    char *path, *temporary;
+    int lock;
+} ff_atomic_file;
+// FF_ERROR_IO: there is no such folder, it may not be written to, or what is at `path` is no regular file.
+ff_status ff_atomic_create(const char *path, ff_atomic_file *out, ff_error *error);
+// The i-th of several files of one folder that appear together; the lock is the first one's.
+ff_status ff_atomic_create_next(const char *path, const ff_atomic_file *first, size_t i, ff_atomic_file *out,
+                                ff_error *error);
+// Puts files in their places. They are closed and freed also on failure, when what was written is gone.
+ff_status ff_atomic_finish(ff_atomic_file *files, size_t count, ff_error *error);
+void ff_atomic_abandon(ff_atomic_file *files, size_t count);
+// Removes what dead runs left beside `path`, and nothing else: no other name, no locked file, no other user's.
+void ff_atomic_sweep(const char *path);
 
 // SHA-256 of a stream of bytes.
 typedef struct ff_sha256 {

@@ -31,8 +31,6 @@ int ff_compare_names(const void *a, const void *b);  // for qsort and bsearch
 // room is reserved, so that a full disk is found here.
 ff_status ff_temporary_file(size_t size, FILE **out, ff_error *error);
 
-void ff_remove_file(const char *path);
-
 double ff_seconds(void);  // monotonic clock
 
 // The shortest decimal text that reads back as the same number, written the C way whatever the locale.

@@ -15,9 +15,8 @@
 #define MOST_HEADER_BYTES ((size_t)100 << 20)
 
 struct ff_dump {
-    FILE *file;
-    char *path;
-    char temporary[4096];
+    ff_atomic_file out;
+    const char *path;          // out's
     cJSON *header, *metadata;
     size_t room;               // bytes left for the header
     bool settled;              // so that tensors can follow
@@ -34,7 +33,7 @@ ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, f
 {
     ff_dump *dump = calloc(1, sizeof *dump);
     *out = NULL;
-    if (!dump || !(dump->path = strdup(path)) || !(dump->header = cJSON_CreateObject()) ||
+    if (!dump || !(dump->header = cJSON_CreateObject()) ||
         !(dump->metadata = cJSON_AddObjectToObject(dump->header, "__metadata__"))) {
         ff_dump_abandon(dump);
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
@@ -46,11 +45,12 @@ ff_status ff_dump_create(const char *path, size_t most_tensors, ff_dump **out, f
                        most_tensors);
     }
     dump->room &= ~(size_t)63;
-    ff_status status = ff_create_beside(path, dump->temporary, sizeof dump->temporary, &dump->file, error);
+    ff_status status = ff_atomic_create(path, &dump->out, error);
     if (status) {
         ff_dump_abandon(dump);
         return status;
     }
+    dump->path = dump->out.path;
     dump->room -= 8;  // data begins at a multiple of 64, so that a mapped dump is aligned
     *out = dump;
     return FF_OK;
@@ -130,11 +130,11 @@ ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int ran
 ff_status ff_dump_append(ff_dump *dump, size_t *at, ff_dtype dtype, const void *data, size_t count, ff_error *error)
 {
     size_t size = ff_dtype_size(dtype);
-    if (*at != dump->position && fseek(dump->file, (long)*at, SEEK_SET) != 0)
+    if (*at != dump->position && fseek(dump->out.file, (long)*at, SEEK_SET) != 0)
         return failed_write(dump, error);
     *at = dump->position = *at + count * size;
-    bool written = dtype == FF_F32 ? write_f32(dump->file, data, count)
-                                   : fwrite(data, size, count, dump->file) == count;
+    bool written = dtype == FF_F32 ? write_f32(dump->out.file, data, count)
+                                   : fwrite(data, size, count, dump->out.file) == count;
     return written ? FF_OK : failed_write(dump, error);
 }
 
@@ -162,21 +162,15 @@ ff_status ff_dump_finish(ff_dump *dump, ff_error *error)
                          dump->path, used, dump->room);
     for (int i = 0; i < 8; i++)
         length[i] = (uint8_t)(dump->room >> (8 * i));
-    if (!status && (fseek(dump->file, 0, SEEK_SET) != 0 || fwrite(length, 1, 8, dump->file) != 8 ||
-                    fwrite(text, 1, used, dump->file) != used))
+    if (!status && (fseek(dump->out.file, 0, SEEK_SET) != 0 || fwrite(length, 1, 8, dump->out.file) != 8 ||
+                    fwrite(text, 1, used, dump->out.file) != used))
         status = failed_write(dump, error);
     for (; !status && used < dump->room; used++)
-        if (fputc(' ', dump->file) == EOF)
+        if (fputc(' ', dump->out.file) == EOF)
             status = failed_write(dump, error);
     cJSON_free(text);
-    if (!status) {
-        FILE *file = dump->file;
-        dump->file = NULL;
-        if (fclose(file) != 0)
-            status = failed_write(dump, error);
-        else if (!(status = ff_rename_over(dump->temporary, dump->path, error)))
-            dump->temporary[0] = 0;
-    }
+    if (!status)
+        status = ff_atomic_finish(&dump->out, 1, error);
     ff_dump_abandon(dump);
     return status;
 }
@@ -185,11 +179,7 @@ void ff_dump_abandon(ff_dump *dump)
 {
     if (!dump)
         return;
-    if (dump->file)
-        fclose(dump->file);
-    if (dump->temporary[0])
-        ff_remove_file(dump->temporary);
+    ff_atomic_abandon(&dump->out, 1);
     cJSON_Delete(dump->header);
-    free(dump->path);
     free(dump);
 }

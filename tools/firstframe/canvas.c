@@ -1,12 +1,10 @@
 #include "canvas.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec_png.h"
 #include "font.h"
-#include "host.h"
 
 ff_status ff_canvas_create(size_t width, size_t height, ff_image *image, ff_error *error)
 {
@@ -61,17 +59,12 @@ void ff_canvas_picture(ff_image *image, long x, long y, long scale, const ff_ima
 
 ff_status ff_canvas_write(const ff_image *image, const char *path, ff_error *error)
 {
-    char temporary[4096];
-    FILE *file;
-    ff_status status = ff_create_beside(path, temporary, sizeof temporary, &file, error);
+    ff_atomic_file out;
+    ff_status status = ff_atomic_create(path, &out, error);
     if (status)
         return status;
-    status = ff_png_write(file, path, image, error);
-    if (fclose(file) != 0 && !status)
-        status = ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
-    if (status) {
-        ff_host_remove_file(temporary);
-        return status;
-    }
-    return ff_rename_over(temporary, path, error);
+    if (!(status = ff_png_write(out.file, path, image, error)))
+        return ff_atomic_finish(&out, 1, error);
+    ff_atomic_abandon(&out, 1);
+    return status;
 }

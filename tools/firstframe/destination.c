@@ -76,6 +76,8 @@ ff_status ff_destination_check_free(const ff_destination *destination, ff_error 
         char *path = ff_destination_path(destination, i);
         bool taken = path && ff_host_exists(path);
         ff_status status = FF_OK;
+        if (path)
+            ff_atomic_sweep(path);   // also where the run is refused
         if (!path)
             status = ff_fail(error, FF_ERROR_MEMORY, "no memory for a path");
         else if (taken)

@@ -198,29 +198,19 @@ void ff_host_remove_file(const char *path)
     unlink(path);
 }
 
-static ff_status cannot_write(const char *path, ff_error *error)
-{
-    return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
-}
-
 ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error)
 {
-    char temporary[4096];
-    FILE *file;
-    ff_status status = ff_create_beside(path, temporary, sizeof temporary, &file, error);
+    ff_atomic_file out;
+    ff_status status = ff_atomic_create(path, &out, error);
     if (status)
         return status;
-    bool good = true;
-    for (size_t i = 0; i < count && good; i++)
-        good = fwrite(pieces[i].bytes, 1, pieces[i].size, file) == pieces[i].size;
-    good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    if (!good)
-        status = cannot_write(path, error);
-    if (fclose(file) != 0 && good)
-        status = cannot_write(path, error);
-    if (status)
-        unlink(temporary);
-    return status ? status : ff_rename_over(temporary, path, error);
+    for (size_t i = 0; i < count && !status; i++)
+        if (fwrite(pieces[i].bytes, 1, pieces[i].size, out.file) != pieces[i].size)
+            status = ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    if (!status)
+        return ff_atomic_finish(&out, 1, error);
+    ff_atomic_abandon(&out, 1);
+    return status;
 }
 
 static ff_status cannot_read(const char *path, ff_error *error)

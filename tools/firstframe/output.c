@@ -10,7 +10,6 @@
 #include "codec_webp.h"
 #include "codec_y4m.h"
 #include "metadata.h"
-#include "host.h"
 
 #define PATH_ROOM 4096
 
@@ -20,9 +19,9 @@ struct ff_output {
     char *path;
     bool to_stdout;
     size_t added;          // frames so far
-    FILE *file;            // the temporary file being written, or stdout; NULL between numbered files
-    char **temporary;      // [temporaries], one per file that finish renames
-    size_t temporaries, room;
+    FILE *file;            // being written: stdout or the last of files; NULL between numbered files
+    ff_atomic_file *files; // [count], those that finish puts in place
+    size_t count, room;
     ff_webp_writer webp;
 };
 
@@ -97,45 +96,29 @@ static ff_status name_file(const ff_output *output, size_t i, char *name, ff_err
     return FF_OK;
 }
 
-// ---- temporary files ----
+// ---- files ----
 
-static bool is_folder(const char *path)
+// Creates file i, i being the next one.
+static ff_status create_file(ff_output *output, size_t i, ff_error *error)
 {
-    FILE *file = fopen(path, "r+b");  // C's way to ask: a folder cannot be opened for writing
-    if (file)
-        fclose(file);
-    return !file && errno == EISDIR;
-}
-
-// Creates the temporary file for file i, i being the next one.
-static ff_status create_temporary(ff_output *output, size_t i, ff_error *error)
-{
-    char name[PATH_ROOM], temporary[PATH_ROOM];
+    char name[PATH_ROOM];
 
     if (i == output->room) {
-        size_t room = output->room ? 2 * output->room : 16;  // one name a frame written: far from overflowing
-        char **larger = realloc(output->temporary, room * sizeof(*larger));
+        size_t room = output->room ? 2 * output->room : 16;  // one a frame written: far from overflowing
+        ff_atomic_file *larger = realloc(output->files, room * sizeof(*larger));
         if (!larger)
             return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", output->path);
-        output->temporary = larger;
+        output->files = larger;
         output->room = room;
     }
+    ff_atomic_file *file = &output->files[i];
     ff_status status = name_file(output, i, name, error);
+    if (status == FF_OK)
+        status = i ? ff_atomic_create_next(name, output->files, i, file, error) : ff_atomic_create(name, file, error);
     if (status != FF_OK)
         return status;
-    if (is_folder(name))
-        return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: it is a folder", name);
-    status = ff_create_beside(name, temporary, sizeof(temporary), &output->file, error);
-    if (status != FF_OK)
-        return status;
-    output->temporary[i] = strdup(temporary);
-    if (!output->temporary[i]) {
-        fclose(output->file);
-        output->file = NULL;
-        ff_host_remove_file(temporary);
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", output->path);
-    }
-    output->temporaries++;
+    output->file = file->file;
+    output->count++;
     return FF_OK;
 }
 
@@ -145,6 +128,8 @@ static ff_status close_file(ff_output *output, ff_error *error)
     int failed = output->to_stdout ? fflush(output->file) : fclose(output->file);
     int reason = errno;
     output->file = NULL;
+    if (output->count)
+        output->files[output->count - 1].file = NULL;
     if (failed)
         return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", output->path, strerror(reason));
     return FF_OK;
@@ -189,7 +174,7 @@ static ff_status open_kind(ff_output_kind kind, const char *path, const ff_outpu
     if (output->to_stdout)
         output->file = stdout;
     else
-        status = create_temporary(output, 0, error);
+        status = create_file(output, 0, error);
     if (status == FF_OK)
         status = start_file(output, error);
     if (status != FF_OK) {
@@ -219,7 +204,7 @@ static ff_status add_png(ff_output *output, const ff_original *picture, ff_error
     ff_status status = FF_OK;
     coloured.colours = output->settings.colours ? *output->settings.colours : (ff_colour_space){0};
     if (!output->file)
-        status = create_temporary(output, output->added, error);
+        status = create_file(output, output->added, error);
     if (status == FF_OK)
         status = ff_png_write_original(output->file, output->path, &coloured, error);
     if (status == FF_OK)
@@ -284,18 +269,20 @@ ff_status ff_output_add(ff_output *output, const ff_image *frame, ff_error *erro
 
 // ---- the end ----
 
+// The text goes into every file before its end; one at a time is open, as there may be more than a process may have.
 static ff_status append_texts(ff_output *output, const char *metadata, ff_error *error)
 {
-    ff_status status = FF_OK;
-    for (size_t i = 0; i < output->temporaries && status == FF_OK; i++) {
-        output->file = fopen(output->temporary[i], "r+b");
-        if (!output->file)
+    for (size_t i = 0; i < output->count; i++) {
+        FILE *file = fopen(output->files[i].temporary, "r+b");
+        if (!file)
             return ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", output->path, strerror(errno));
-        status = ff_png_append_text(output->file, output->path, FF_METADATA_KEYWORD, metadata, error);
-        if (status == FF_OK)
-            status = close_file(output, error);
+        ff_status status = ff_png_append_text(file, output->path, FF_METADATA_KEYWORD, metadata, error);
+        if (fclose(file) != 0 && status == FF_OK)
+            status = ff_fail(error, FF_ERROR_IO, "%s: cannot be written: %s", output->path, strerror(errno));
+        if (status != FF_OK)
+            return status;
     }
-    return status;
+    return FF_OK;
 }
 
 static ff_status complete_files(ff_output *output, const char *metadata, ff_error *error)
@@ -319,7 +306,7 @@ static ff_status complete_files(ff_output *output, const char *metadata, ff_erro
     case FF_OUTPUT_Y4M:
         break;
     }
-    if (status == FF_OK && output->file)
+    if (status == FF_OK && output->to_stdout)
         status = close_file(output, error);
     return status;
 }
@@ -333,15 +320,9 @@ ff_status ff_output_finish(ff_output *output, const char *metadata, ff_error *er
                          output->settings.frames);
     else
         status = complete_files(output, metadata, error);
-    for (size_t i = 0; i < output->temporaries && status == FF_OK; i++) {
-        char name[PATH_ROOM];
-        status = name_file(output, i, name, error);
-        if (status == FF_OK)
-            status = ff_rename_over(output->temporary[i], name, error);
-        if (status == FF_OK) {
-            free(output->temporary[i]);
-            output->temporary[i] = NULL;
-        }
+    if (status == FF_OK) {
+        status = ff_atomic_finish(output->files, output->count, error);
+        output->count = 0;
     }
     ff_output_abandon(output);
     return status;
@@ -351,14 +332,8 @@ void ff_output_abandon(ff_output *output)
 {
     if (!output)
         return;
-    if (output->file && !output->to_stdout)
-        fclose(output->file);
-    for (size_t i = 0; i < output->temporaries; i++) {
-        if (output->temporary[i])
-            ff_host_remove_file(output->temporary[i]);
-        free(output->temporary[i]);
-    }
-    free(output->temporary);
+    ff_atomic_abandon(output->files, output->count);
+    free(output->files);
     free(output->path);
     free(output);
 }

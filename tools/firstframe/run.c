@@ -131,6 +131,8 @@ static ff_status prepare(run *one, ff_error *error)
         one->state_path = ff_state_path(one->path);
     if (!one->record_text || (keeps_state && !one->state_path))
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for the record of the run");
+    if (one->state_path)
+        ff_atomic_sweep(one->state_path);  // this run may be too short to write one
     if (!one->state_path || !options->resume) {
         if (one->state_path && ff_host_exists(one->state_path))
             ff_report_note(one->job->report, "%s is left from an interrupted run; this one starts over",
