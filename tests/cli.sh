@@ -42,7 +42,9 @@ hash_of() {
 : >before; : >after; : >out; : >err
 
 # ---- help ----
-for command in t2i inpaint i2v t2v compare explain inspect again bench; do
+"$program" --help | sed '/^firstframe COMMAND/,$d' | sed -n 's/^  \([a-z0-9]*\)  *[a-z].*/\1/p' >commands
+[ "$(wc -l <commands)" -gt 10 ] || fail "the overview lists too few commands"
+for command in $(cat commands); do
     run 0 $command --help
     says "Usage: firstframe $command"
     says "^Example:"
@@ -387,6 +389,7 @@ whole=$(hash_of)
 signals="INT TERM HUP"
 [ "$(sh -c 'kill -s HUP $$; echo ignored' 2>/dev/null)" ] && signals="INT TERM"  # by nohup, as it then stays
 for signal in $signals; do
+    case $signal in INT) ends=130 ;; TERM) ends=143 ;; HUP) ends=129 ;; esac
     : >err  # of the last run, which the next would be taken for
     "$program" $long -v -o broken.webp >out 2>err &
     id=$!
@@ -397,7 +400,7 @@ for signal in $signals; do
     kill -s $signal $id
     wait $id
     status=$?
-    [ $status -eq 130 ] || fail "status $status after $signal"
+    [ $status -eq $ends ] || fail "status $status after $signal"
     absent broken.webp
     ls .*webp* *.webp?* 2>/dev/null | grep -v '\.state$' && fail "a temporary file was left behind by $signal"
     exists broken.webp.state

@@ -189,9 +189,8 @@ static ff_status run_trials(ff_explanation *all, ff_job *job, ff_error *error)
 static ff_status add_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
     (void)index;
-    if (ff_host_interrupted())
-        return ff_fail(error, FF_CANCELLED, "interrupted while decoding the steps");
-    return ff_output_add(user, rgb, error);
+    ff_status status = ff_host_go_on("decoding the steps", error);
+    return status ? status : ff_output_add(user, rgb, error);
 }
 
 static ff_status decode_looks(ff_explanation *all, const ff_job *job, ff_error *error)
@@ -275,7 +274,9 @@ static ff_status prepare_job(ff_explanation *all, ff_job *job, ff_error *error)
 static ff_status write_page(const ff_explanation *all, ff_report *report, double begun, ff_error *error)
 {
     char *path = ff_text_of("%s/explain.html", all->options->output);
-    ff_status status = path ? ff_explain_page_write(all, path, error) : fail_memory(error);
+    ff_status status = path ? ff_host_go_on("writing the page; the clips are there", error) : fail_memory(error);
+    if (status == FF_OK)
+        status = ff_explain_page_write(all, path, error);
     if (status == FF_OK) {
         double seconds = ff_host_seconds() - begun;
         ff_report_line(report, "%s: %zu run%s of %zu frames of %zux%zu, explained in %.1f s", path, all->trial_count,

@@ -27,15 +27,40 @@ size_t ff_host_terminal_width(FILE *stream)
     return 80;
 }
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t orderly, interrupted;
+static volatile struct timespec interrupted_at;
+
+#define SAME_SIGNAL_SECONDS 0.1   // `timeout` and terminals send one to the program and again to its group
+
+static double since_interruption(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - interrupted_at.tv_sec) + 1e-9 * (double)(now.tv_nsec - interrupted_at.tv_nsec);
+}
 
 static void on_signal(int number)
 {
     static const char message[] = "\nstopping after this step; once more stops at once\n";
-    (void)number;
-    interrupted = 1;
+    struct timespec now;
+    if (interrupted && since_interruption() < SAME_SIGNAL_SECONDS)
+        return;
+    if (!orderly || interrupted)
+        _exit(FF_HOST_SIGNALLED + number);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    interrupted_at.tv_sec = now.tv_sec;
+    interrupted_at.tv_nsec = now.tv_nsec;
+    interrupted = number;
     if (isatty(STDERR_FILENO) == 1 && write(STDERR_FILENO, message, sizeof message - 1) < 0)
         return;
+}
+
+// always: even a signal that whoever started the program has it ignore
+static void catch_signal(int number, bool always)
+{
+    struct sigaction former, catch = {.sa_handler = on_signal};  // no SA_RESTART: a write to a full pipe ends too
+    if (always || (sigaction(number, NULL, &former) == 0 && former.sa_handler != SIG_IGN))
+        sigaction(number, &catch, NULL);
 }
 
 void ff_host_start(void)
@@ -48,24 +73,27 @@ void ff_host_start(void)
         close(descriptor);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    catch_signal(SIGINT, false);
+    catch_signal(SIGTERM, false);
+    catch_signal(SIGHUP, false);
 }
 
 void ff_host_catch_signals(void)
 {
-    static bool caught;
-    struct sigaction former, catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
-    if (caught)
-        return;
-    caught = true;
-    sigaction(SIGINT, &catch, NULL);
-    sigaction(SIGTERM, &catch, NULL);
-    if (sigaction(SIGHUP, NULL, &former) == 0 && former.sa_handler != SIG_IGN)  // nohup has it ignored
-        sigaction(SIGHUP, &catch, NULL);
+    orderly = 1;
+    catch_signal(SIGINT, true);
+    catch_signal(SIGTERM, true);
+    catch_signal(SIGHUP, false);  // nohup has it ignored
 }
 
-bool ff_host_interrupted(void)
+int ff_host_interrupted(void)
 {
-    return interrupted != 0;
+    return interrupted;
+}
+
+ff_status ff_host_go_on(const char *doing, ff_error *error)
+{
+    return interrupted ? ff_fail(error, FF_CANCELLED, "interrupted while %s", doing) : FF_OK;
 }
 
 // ---- this process ----

@@ -14,11 +14,14 @@ size_t ff_host_terminal_width(FILE *stream);  // in characters; 80 if it cannot 
 // To be called first. A closed pipe or a file-size limit becomes an error of the write. Standard streams that are
 // closed are opened on /dev/null, so that no output file takes their place.
 void ff_host_start(void);
-// To be called before a run, and harmless when called again. SIGINT, SIGTERM and SIGHUP then only raise a flag, so
-// that the run can end in order; a second one ends the program at once. Until then the first does, as what is read
-// may block.
+
+// SIGINT, SIGTERM and SIGHUP end the program at once, with this plus the signal's number as its exit status, since what
+// is read may block. Once ff_host_catch_signals was called (before a run; again is harmless) the first only raises a
+// flag, so that the run can end in order, and the second ends the program.
+#define FF_HOST_SIGNALLED 128
 void ff_host_catch_signals(void);
-bool ff_host_interrupted(void);
+int ff_host_interrupted(void);                                     // the signal's number, or 0
+ff_status ff_host_go_on(const char *doing, ff_error *error);       // FF_CANCELLED, "interrupted while DOING", or FF_OK
 
 // ---- this process ----
 

@@ -1,5 +1,6 @@
 #include "comparison.h"
 #include "contact_sheet.h"
+#include "host.h"
 #include "output.h"
 #include "pictures.h"
 
@@ -56,7 +57,9 @@ static ff_status write_sheets(cells *all, const ff_comparison *comparison, const
     ff_status status = FF_OK;
     for (size_t t = 0; t < comparison->frames && status == FF_OK; t++) {
         ff_image sheet = {0};
-        status = draw(all, t, &sheet, error);
+        status = ff_host_go_on("drawing the pairs; the clips are there", error);
+        if (status == FF_OK)
+            status = draw(all, t, &sheet, error);
         settings.width = sheet.width;
         settings.height = sheet.height;
         if (status == FF_OK && !output)

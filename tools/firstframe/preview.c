@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
 #include "output.h"
 
 enum { CELLS = 12, PICTURES = 6, SHAPES = 8 };   // cells along a side of a drawn picture
@@ -114,6 +115,8 @@ static ff_status fit(const ff_model *model, size_t channels, size_t threads, dou
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the preview");
     for (int i = 0; i < PICTURES && status == FF_OK; i++) {
         draw_picture(&image, &state);
+        if ((status = ff_host_go_on("fitting the preview", error)))
+            break;
         status = ff_encode_image(model, &image, frames, threads, latents, error);
         for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++)
             add_cells(&image, latents, channels, latent_frames, frame, facts.spatial_factor, a + frame * n * n,

@@ -1,4 +1,5 @@
 #include "report.h"
+#include "host.h"
 #include "options.h"
 
 #include <errno.h>
@@ -73,9 +74,12 @@ static int exit_status(const ff_report *report, ff_status status)
     case FF_ERROR_INPUT:
         return 2;
     case FF_CANCELLED:
-        return 130;
-    case FF_ERROR_MEMORY:
+        return FF_HOST_SIGNALLED + ff_host_interrupted();
     case FF_ERROR_IO:
+        if (ff_host_interrupted())   // which ends a read or a write
+            return FF_HOST_SIGNALLED + ff_host_interrupted();
+        return report->compares ? 2 : 1;
+    case FF_ERROR_MEMORY:
     case FF_ERROR_NOT_FINITE:
         return report->compares ? 2 : 1;
     }

@@ -22,7 +22,8 @@ void ff_report_note(ff_report *report, const char *format, ...) __attribute__((f
 void ff_report_line(ff_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Prints the object or the error's sentence, frees what start took and gives the program's exit status:
-// 0 done, 1 failed, 2 wrong usage or input, 130 interrupted. Where dumps are compared: 0 same, 1 differs, 2 trouble.
+// 0 done, 1 failed, 2 wrong usage or input; 130 interrupted, 143 terminated, 129 hung up. Where dumps are compared:
+// 0 same, 1 differs, 2 trouble, and these three.
 int ff_report_finish(ff_report *report, ff_status status, const ff_error *error);
 
 // ---- pieces of the object ----

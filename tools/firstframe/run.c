@@ -306,10 +306,10 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
     ff_request request = job->request;
     ff_result result;
     char hash[65];
+    ff_host_catch_signals();
     ff_status status = prepare(&one, error);
     if (status == FF_OK && job->options->preview)
         status = ff_preview_open(job->model, &job->plan, job->options->preview, request.threads, &one.preview, error);
-    ff_host_catch_signals();
     if (status == FF_OK)
         status = open_output(&one, error);
     if (status == FF_OK) {
@@ -329,7 +329,11 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
         status = ff_run(job->model, &request, &result, error);
         ff_display_clear(&one.display);
         if (status == FF_OK)
+            status = ff_host_go_on("writing", error);
+        if (status == FF_OK)
             status = finish_output(&one, &result, error);
+        if (status == FF_ERROR_IO && ff_host_interrupted())   // a signal ends what a write waits for
+            status = FF_CANCELLED;
         if (status != FF_OK)
             status = explain_stop(&one, status, error);
     }
