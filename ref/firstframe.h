@@ -172,8 +172,9 @@ typedef struct ff_model ff_model;
 // folder: a diffusers model folder. Maps the weights, checks every shape against the configs; computes nothing.
 ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error);
 void ff_model_close(ff_model *model);  // NULL allowed
-// SHA-256 over configs and weight headers; identifies the model in metadata. Computed once and kept.
-void ff_model_hash(ff_model *model, uint8_t out[32]);
+// SHA-256 over configs and weight headers; identifies the model in metadata. Computed once and kept. FF_ERROR_INPUT or
+// FF_ERROR_IO, and out is as it was: a file of the model is not there any more, or cannot be read.
+ff_status ff_model_hash(ff_model *model, uint8_t out[32], ff_error *error);
 
 // Latent frames with a preview map of their own: the first two, before which a causal encoder has seen little, and one
 // map for all later ones.

@@ -114,7 +114,7 @@ static ff_model *open_copy(const char *taken, uint8_t hash[32])
     ff_error error = {0};
     ff_model *model;
     assert_ok(ff_model_open(model_copy_folder(), &model, &error), &error);
-    ff_model_hash(model, hash);
+    assert_ok(ff_model_hash(model, hash, &error), &error);
     if (taken)
         assert_string_equal(ff_model_describe(model).taken, taken);
     else
@@ -229,12 +229,103 @@ static void test_the_folder_itself_opens(void **state)
     ff_model *model;
     uint8_t linked[32], original[32];
     assert_ok(ff_model_open(model_copy_folder(), &model, &error), &error);
-    ff_model_hash(model, linked);
+    assert_ok(ff_model_hash(model, linked, &error), &error);
     ff_model_close(model);
     assert_ok(ff_model_open(MODELS "tiny-ti2v/", &model, &error), &error);
-    ff_model_hash(model, original);
+    assert_ok(ff_model_hash(model, original, &error), &error);
     ff_model_close(model);
     assert_memory_equal(linked, original, 32);  // wherever the folder lies
+}
+
+static ff_status keep_state(void *user, const void *bytes, size_t size, ff_error *error)
+{
+    (void)user, (void)bytes, (void)size, (void)error;
+    return FF_OK;
+}
+
+// A hash over fewer files would take another model for this one.
+static void test_a_model_whose_files_are_gone_has_no_hash(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "model_index.json", "scheduler/scheduler_config.json", "tokenizer/tokenizer.json", "text_encoder/config.json",
+        "text_encoder/model.safetensors", "transformer/config.json",
+        "transformer/diffusion_pytorch_model.safetensors", "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+    };
+    ff_request request = ff_request_default(FF_TEXT_TO_IMAGE);
+    request.prompt = "a fox";
+    request.width = request.height = 16;
+    request.steps = 1;
+    request.state = keep_state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        ff_error error = {0};
+        ff_model *model;
+        uint8_t hash[32] = {7}, whole[32], original[32];
+        assert_ok(ff_model_open(model_copy_folder(), &model, &error), &error);
+        remove(model_copy_path(files[i]));
+        assert_int_equal(ff_model_hash(model, hash, &error), FF_ERROR_INPUT);
+        if (!strstr(error.message, model_copy_path(files[i])))
+            fail_msg("%s is gone, but: %s", files[i], error.message);
+        assert_int_equal(hash[0], 7);
+        error = (ff_error){0};
+        assert_int_equal(ff_run(model, &request, NULL, &error), FF_ERROR_INPUT);  // its state would be any model's
+        if (!strstr(error.message, model_copy_path(files[i])))
+            fail_msg("%s is gone, but: %s", files[i], error.message);
+        model_copy_restore(files[i]);
+        assert_ok(ff_model_hash(model, whole, &error), &error);
+        ff_model_close(model);
+        assert_ok(ff_model_open(MODELS "tiny-ti2v", &model, &error), &error);
+        assert_ok(ff_model_hash(model, original, &error), &error);
+        ff_model_close(model);
+        assert_memory_equal(whole, original, 32);
+    }
+}
+
+// Of a file so large that not all of it is hashed: every byte of its header is.
+static void test_a_long_header_is_hashed_to_its_end(void **state)
+{
+    (void)state;
+    const char *name = "vae/diffusion_pytorch_model.safetensors";
+    const uint64_t spaces = (uint64_t)2 << 20, zeros = (uint64_t)70 << 20;
+    uint8_t hashes[2][32];
+    for (int round = 0; round < 2; round++) {
+        ff_error error = {0};
+        ff_mapping file;
+        ff_model *model;
+        uint64_t header;
+        assert_ok(ff_map_file(model_copy_original(name), &file, &error), &error);
+        memcpy(&header, file.data, 8);
+        uint64_t data = file.size - 8 - header;
+        const char *start = (const char *)file.data + 8;
+        remove(model_copy_path(name));
+        FILE *out = fopen(model_copy_path(name), "wb");
+        assert_non_null(out);
+        // the last tensor of the file is one of zeros that nobody asks for, its name at the header's end
+        char extra[128];
+        int length = snprintf(extra, sizeof extra, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[%llu],\"data_offsets\":[%llu,%llu]}}",
+                              round ? "one" : "two", (unsigned long long)zeros, (unsigned long long)data,
+                              (unsigned long long)(data + zeros));
+        while (header > 0 && start[header - 1] != '}')
+            header--;
+        uint64_t longer = header - 1 + spaces + (uint64_t)length;
+        fwrite(&longer, 1, 8, out);
+        fwrite(start, 1, header - 1, out);
+        for (uint64_t i = 0; i < spaces; i++)
+            fputc(' ', out);
+        fputs(extra, out);
+        memcpy(&header, file.data, 8);
+        fwrite(start + header, 1, data, out);
+        assert_int_equal(fseek(out, (long)(8 + longer + data + zeros - 1), SEEK_SET), 0);
+        fputc(0, out);
+        assert_int_equal(fclose(out), 0);
+        ff_unmap_file(&file);
+        assert_ok(ff_model_open(model_copy_folder(), &model, &error), &error);
+        assert_ok(ff_model_hash(model, hashes[round], &error), &error);
+        ff_model_close(model);
+    }
+    model_copy_restore(name);
+    assert_memory_not_equal(hashes[0], hashes[1], 32);
 }
 
 static int make_copy(void **state)
@@ -255,6 +346,8 @@ int main(void)
         cmocka_unit_test(test_numbers_as_python_writes_them_hinder_nobody),
         cmocka_unit_test(test_what_cannot_be_opened_can_be_surveyed),
         cmocka_unit_test(test_the_folder_itself_opens),
+        cmocka_unit_test(test_a_model_whose_files_are_gone_has_no_hash),
+        cmocka_unit_test(test_a_long_header_is_hashed_to_its_end),
     };
     return cmocka_run_group_tests(tests, make_copy, model_copy_remove);
 }

@@ -324,65 +324,91 @@ ff_model_facts ff_model_describe(const ff_model *model)
     return model->facts;
 }
 
-// Files are hashed whole up to this size; of a larger one its first bytes, which hold the header, and its size.
+// Files are hashed whole up to this size; of a larger one its size and its first bytes, and all of its header.
 #define HASHED_WHOLE ((size_t)64 << 20)
 #define HASHED_PART ((size_t)1 << 20)
 
+// How many bytes of a file are hashed. A safetensors file begins with the length of its header; what begins otherwise
+// gives a length beyond the file, and is hashed whole.
+static size_t hashed_bytes(const ff_mapping *file)
+{
+    const uint8_t *bytes = file->data;
+    uint64_t header = 0;
+    if (file->size <= HASHED_WHOLE)
+        return file->size;
+    for (int i = 8; i-- > 0;)
+        header = header << 8 | bytes[i];
+    if (header > file->size - 8)
+        return file->size;
+    return header + 8 > HASHED_PART ? (size_t)header + 8 : HASHED_PART;
+}
+
 // name: what the hash calls the file, wherever the model lies.
-static void hash_file(ff_sha256 *hash, const char *path, const char *name)
+static ff_status hash_file(ff_sha256 *hash, const char *path, const char *name, ff_error *error)
 {
     ff_mapping file;
-    if (ff_map_file(path, &file, NULL))
-        return;
+    ff_status status = ff_map_file(path, &file, error);
+    if (status)
+        return status;
     uint64_t size = file.size;
     ff_sha256_add(hash, name, strlen(name) + 1);
     ff_sha256_add(hash, &size, sizeof size);
-    ff_sha256_add(hash, file.data, file.size <= HASHED_WHOLE ? file.size : HASHED_PART);
+    ff_sha256_add(hash, file.data, hashed_bytes(&file));
     ff_unmap_file(&file);
+    return FF_OK;
 }
 
-static void hash_config(ff_sha256 *hash, const char *folder, const char *name)
+static ff_status hash_config(ff_sha256 *hash, const char *folder, const char *name, ff_error *error)
 {
     char path[MOST_PATH];
-    if (!join(path, folder, name, NULL))
-        hash_file(hash, path, name);
+    ff_status status = join(path, folder, name, error);
+    return status ? status : hash_file(hash, path, name, error);
 }
 
-static void hash_tokenizer(ff_sha256 *hash, const char *folder, const ff_tokenizer *tokenizer)
+static ff_status hash_tokenizer(ff_sha256 *hash, const char *folder, const ff_tokenizer *tokenizer, ff_error *error)
 {
     char name[MOST_PATH];
-    for (size_t i = 0; i < ff_tokenizer_files(tokenizer); i++) {
+    ff_status status = FF_OK;
+    for (size_t i = 0; i < ff_tokenizer_files(tokenizer) && !status; i++) {
         snprintf(name, sizeof name, "tokenizer/%s", ff_tokenizer_file(tokenizer, i));
-        hash_config(hash, folder, name);
+        status = hash_config(hash, folder, name, error);
     }
+    return status;
 }
 
-static void hash_component(ff_sha256 *hash, const char *folder, const char *config, const ff_component *component)
+static ff_status hash_component(ff_sha256 *hash, const char *folder, const char *config, const ff_component *component,
+                                ff_error *error)
 {
-    hash_config(hash, folder, config);
-    for (size_t i = 0; i < ff_weights_files(component->weights); i++) {
+    ff_status status = hash_config(hash, folder, config, error);
+    for (size_t i = 0; i < ff_weights_files(component->weights) && !status; i++) {
         const char *path = ff_weights_file(component->weights, i);
-        hash_file(hash, path, path + strlen(folder) + 1);
+        status = hash_file(hash, path, path + strlen(folder) + 1, error);
     }
+    return status;
 }
 
-static void hash_model(const ff_model *model, uint8_t out[32])
+static ff_status hash_model(const ff_model *model, uint8_t out[32], ff_error *error)
 {
     ff_sha256 hash;
+    ff_status status;
     ff_sha256_start(&hash);
-    hash_config(&hash, model->folder, "model_index.json");
-    hash_config(&hash, model->folder, "scheduler/scheduler_config.json");
-    hash_tokenizer(&hash, model->folder, model->tokenizer);
-    hash_component(&hash, model->folder, "text_encoder/config.json", &model->text_files);
-    hash_component(&hash, model->folder, "transformer/config.json", &model->transformer_files);
-    hash_component(&hash, model->folder, "vae/config.json", &model->vae_files);
+    if ((status = hash_config(&hash, model->folder, "model_index.json", error)) ||
+        (status = hash_config(&hash, model->folder, "scheduler/scheduler_config.json", error)) ||
+        (status = hash_tokenizer(&hash, model->folder, model->tokenizer, error)) ||
+        (status = hash_component(&hash, model->folder, "text_encoder/config.json", &model->text_files, error)) ||
+        (status = hash_component(&hash, model->folder, "transformer/config.json", &model->transformer_files, error)) ||
+        (status = hash_component(&hash, model->folder, "vae/config.json", &model->vae_files, error)))
+        return status;
     ff_sha256_finish(&hash, out);
+    return FF_OK;
 }
 
-void ff_model_hash(ff_model *model, uint8_t out[32])
+ff_status ff_model_hash(ff_model *model, uint8_t out[32], ff_error *error)
 {
-    if (!model->hashed)
-        hash_model(model, model->hash);
+    ff_status status = model->hashed ? FF_OK : hash_model(model, model->hash, error);
+    if (status)
+        return status;
     model->hashed = true;
     memcpy(out, model->hash, sizeof model->hash);
+    return FF_OK;
 }

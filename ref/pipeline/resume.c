@@ -43,8 +43,9 @@ ff_status ff_resume_fingerprint(ff_model *model, const ff_request *request, cons
     double values[] = {plan->guidance_scale, plan->flow_shift, inpaint ? request->context : 0,
                        inpaint ? request->strength : 0};
     ff_sha256 hash;
-    ff_status status = FF_OK;
-    ff_model_hash(model, model_hash);
+    ff_status status = ff_model_hash(model, model_hash, error);
+    if (status)
+        return status;
     ff_sha256_start(&hash);
     ff_sha256_add(&hash, model_hash, sizeof model_hash);
     ff_sha256_add(&hash, numbers, sizeof numbers);

@@ -5,8 +5,8 @@
 #include "../sampler/schedule.h"
 #include "plan.h"
 
-// SHA-256 of the model and of everything in the request that decides the result.
-// FF_ERROR_INPUT or FF_ERROR_IO if load_path cannot be read.
+// SHA-256 of the model and of everything in the request that decides the latents.
+// FF_ERROR_INPUT or FF_ERROR_IO if a file of the model or load_path cannot be read.
 ff_status ff_resume_fingerprint(ff_model *model, const ff_request *request, const ff_plan *plan,
                                 uint8_t out[32], ff_error *error);
 

@@ -129,7 +129,11 @@ static ff_status inspect_model(const char *folder, ff_report *report, ff_error *
         return status;
     }
     ff_model_facts facts = ff_model_describe(model);
-    ff_model_hash(model, hash);
+    status = ff_model_hash(model, hash, error);
+    if (status != FF_OK) {
+        ff_model_close(model);
+        return status;
+    }
     request.prompt = "";
     bool planned = ff_plan_request(model, &request, &plan, error) == FF_OK;
     report_model(&facts, hash, report);

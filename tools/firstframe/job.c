@@ -74,9 +74,10 @@ ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_r
     if (status != FF_OK)
         return status;
     job->facts = ff_model_describe(job->model);
-    ff_model_hash(job->model, job->model_hash);
     fill_request(job);
-    status = check_model(job, error);
+    status = ff_model_hash(job->model, job->model_hash, error);
+    if (status == FF_OK)
+        status = check_model(job, error);
     if (status == FF_OK && options->load)
         status = ff_job_hash_input(job, FF_OPTION_LOAD, error);
     if (status != FF_OK)
