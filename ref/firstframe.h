@@ -183,7 +183,7 @@ enum { FF_PREVIEW_MAPS = 3 };
 // What a model is. Strings live as long as the model.
 typedef struct ff_model_facts {
     const char *folder, *pipeline_class, *transformer_class, *vae_class, *text_encoder_class, *scheduler_class;
-    const char *conditioning;      // "anchor" or "none"
+    const char *conditioning;      // how it is told of a still: "anchor", "channels" (such models do not run) or "none"
     const char *taken;             // what was read where the usual files are absent, as a sentence; NULL: nothing
     size_t transformer_parameters, vae_parameters, text_encoder_parameters, vocabulary;
     size_t weight_bytes;

@@ -1,5 +1,6 @@
-// The scalar kernels against the arithmetic contract (DESIGN: chains, lane sums, elementwise), written out once more
-// here one output at a time, and the two builds of them against each other: bit for bit, over random and awkward sizes.
+// The scalar kernels against the arithmetic contract (ref/kernels/kernels.h: chains, lane sums, elementwise), written
+// out once more here one output at a time, and the two builds of them against each other: bit for bit, over random and
+// awkward sizes.
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>

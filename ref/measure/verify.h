@@ -27,7 +27,7 @@ typedef struct ff_verification {
     char not_finite[96];           // the run's first tensor that holds NaN or infinity; "": none does
 } ff_verification;
 
-// path: a dump in safetensors, with names as DESIGN 5 lists them.   threads: 0 as many as OpenMP would take
+// path: a dump in safetensors, with names as ref/README.md lists them.   threads: 0 as many as OpenMP would take
 // FF_ERROR_INPUT: not a dump, no tensor that can be judged, tensors of another model's shape.
 ff_status ff_verify(ff_model *model, const char *path, size_t threads, ff_verification **out, ff_error *error);
 void ff_verification_free(ff_verification *verification);  // NULL allowed
