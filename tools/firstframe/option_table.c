@@ -32,7 +32,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_LAST] = {
         .name = "last", .kind = FF_KIND_INPUT, .argument = "FILE", .offset = VALUE(last),
         .group = FF_GROUP_SUBJECT, .effect = FRAMES, .commands = FF_COMMAND_I2V | FF_COMMAND_AGAIN,
-        .help = "A second still for the clip to end on.",
+        .help = "A second still for the clip to end on: the same scene a moment later. What differs is crossfaded, so "
+                "that a clip towards another scene ends with both, one showing through the other.",
         .foreign = "end-img last-image end-image last-frame end-frame tail-image"},
     [FF_OPTION_MASK] = {
         .name = "mask", .kind = FF_KIND_INPUT, .argument = "FILE", .offset = VALUE(mask),
