@@ -42,8 +42,8 @@ hash_of() {
 : >before; : >after; : >out; : >err
 
 # ---- help ----
-"$program" --help | sed '/^firstframe COMMAND/,$d' | sed -n 's/^  \([a-z0-9]*\)  *[a-z].*/\1/p' >commands
-[ "$(wc -l <commands)" -gt 10 ] || fail "the overview lists too few commands"
+list_commands >commands
+grep -qx i2v commands || fail "the overview lists no commands"
 for command in $(cat commands); do
     run 0 $command --help
     says "Usage: firstframe $command"

@@ -25,3 +25,8 @@ run() {
     status=$?
     [ $status -eq "$wanted" ] || fail "status $status, not $wanted: firstframe $tested $*"
 }
+
+# The commands there are, one a line.
+list_commands() {
+    "$program" --help | sed '/^firstframe COMMAND/,$d' | sed -n 's/^  \([a-z0-9]*\)  *[a-z].*/\1/p'
+}

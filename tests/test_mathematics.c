@@ -25,7 +25,7 @@ typedef struct float_function {
     const char *name;
     float (*ours)(float);
     double (*reference)(double);
-    double bound;       // units in the last place; the worst over all 2^32 arguments is in mathematics.c
+    double bound;       // units in the last place; the worst over all 2^32 arguments is in ref/kernels/mathematics.c
     float limit;        // NaN from there on
     uint64_t bits;      // hash of the sample's results
 } float_function;
@@ -127,7 +127,7 @@ static void test_float_functions_keep_their_bits(void **context)
     assert_int_equal(different, 0);
 }
 
-// elementary.h compiled with the processor's fused multiply-add and with libm's.
+// ref/kernels/elementary.h compiled with the processor's fused multiply-add and with libm's.
 static void test_both_builds_of_the_kernels_agree(void **context)
 {
     (void)context;

@@ -3,7 +3,8 @@
     python3 tools/lesson.py        (after tools/build.sh; --help tells the rest)
 
 Runs `firstframe compare` and `firstframe explain` into --work, takes clips out of their folders, and writes small
-animated WebPs and figures.md, the figures behind them, into --out. Needs Pillow.
+animated WebPs and the figures behind them (golden/frozen/demo/lesson/figures.md) into --out. Needs Pillow
+(tools/requirements.txt).
 """
 
 import argparse

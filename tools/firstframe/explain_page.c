@@ -232,7 +232,7 @@ static ff_status add_attention(ff_page *page, const ff_explanation *all, ff_erro
         status = add_share_map(page, all, what, most, error);
     ff_page_add(page, "</div>\n<p>Looking somewhere is no proof of being held by it: that takes an experiment, "
                 "<code>--ablate</code>.</p>\n");
-    add_source(page, "ref/transformer/run.c, self_attention; ref/transformer/attention_map.c, ff_attention_by_frame");
+    add_source(page, "ref/transformer/block.c, self_attention; ref/transformer/attention_map.c, ff_attention_by_frame");
     return status;
 }
 
@@ -279,7 +279,7 @@ static ff_status add_words(ff_page *page, const ff_explanation *all, ff_error *e
     for (size_t i = 0; i < all->word_count && status == FF_OK; i++)
         status = add_word(page, all, &all->words[i], latent_frame, &all->trials[0].clip.frames[shown], error);
     ff_page_add(page, "</div>\n");
-    add_source(page, "ref/transformer/run.c, cross_attention; ref/transformer/attention_map.c, ff_attention_by_key");
+    add_source(page, "ref/transformer/block.c, cross_attention; ref/transformer/attention_map.c, ff_attention_by_key");
     return status;
 }
 
@@ -327,7 +327,7 @@ static ff_status add_trials(ff_page *page, const ff_explanation *all, ff_error *
                                "gets <code>timestep</code>",
         [FF_ABLATE_KNOWN] = "ref/pipeline/run.c, denoise_step: <code>r-&gt;latents</code> instead of "
                             "<code>ff_anchor_select(&amp;r-&gt;anchor, ...)</code>",
-        [FF_ABLATE_ATTENTION] = "ref/transformer/run.c, self_attention: <code>attend_without</code> instead of "
+        [FF_ABLATE_ATTENTION] = "ref/transformer/block.c, self_attention: <code>attend_without</code> instead of "
                                 "<code>kernels-&gt;attention</code>",
     };
     ff_status status = FF_OK;
