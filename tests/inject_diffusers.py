@@ -5,8 +5,8 @@
 
 Each case runs one of the small models of golden/diffusers/models through tools/dump_diffusers.py with something
 replaced: a weight, a setting, or a line of diffusers' source. It must be blamed on the right stage, and the cause must
-contain the words given here; harmless variations must be called rounding. Needs torch and diffusers in the versions of
-dump_diffusers.py, so that this is run by hand; tests/test_verify.c injects at small size without them.
+contain the words given here; harmless variations must be called rounding. Needs what tools/requirements.txt lists
+first, so that this is run by hand; tests/test_verify.c injects at small size without them.
 """
 import argparse
 import contextlib

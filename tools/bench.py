@@ -3,12 +3,12 @@
 
     python3 tools/bench.py build/firstframe --dims ti2v-5b --blocks 2 --size 640x352 --frames 25 --threads 2
 
-torch 2.13.0, diffusers 0.42.1. Both sides: float32, random weights of the same dimensions, the same number of threads,
-a stage at a time, at least twice (unless the first time took more than half a minute) and up to ten times within three
-seconds; the fastest counts. firstframe runs before and after PyTorch, and its faster run counts, so that neither side
-gains from a machine that warms up. PyTorch is spared what firstframe does not do in an evaluation: the text is embedded
-and its keys and values are computed beforehand, and one timestep is given for all tokens, because diffusers would embed
-it anew for each.
+Needs torch and diffusers (tools/requirements.txt). Both sides: float32, random weights of the same dimensions, the same
+number of threads, a stage at a time, at least twice (unless the first time took more than half a minute) and up to ten
+times within three seconds; the fastest counts. firstframe runs before and after PyTorch, and its faster run counts, so
+that neither side gains from a machine that warms up. PyTorch is spared what firstframe does not do in an evaluation:
+the text is embedded and its keys and values are computed beforehand, and one timestep is given for all tokens, because
+diffusers would embed it anew for each.
 """
 import argparse
 import json

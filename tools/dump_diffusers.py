@@ -4,7 +4,7 @@
     python3 tools/dump_diffusers.py i2v -m golden/model -i still.png -p "She turns her head." \\
         --size 128x128 --frames 25 --steps 16 --dump truth.safetensors
 
-torch 2.13.0, diffusers 0.42.1, transformers 5.23.0, safetensors 0.8.0, ftfy 6.3.1, Pillow 13.0.0.
+Needs what tools/requirements.txt lists first: torch 2.13.0, diffusers 0.42.1 and what these load with.
 
 Commands and options are firstframe's; a line for one works for the other (give firstframe `--fit stretch`: diffusers
 stretches stills to the size). The loop is diffusers' own: t2i and t2v run WanPipeline, i2v WanImageToVideoPipeline.

@@ -3,8 +3,8 @@
     python3 tools/evaluate_compare.py --program build/firstframe --model golden/model --out out/compared
 
 Scenes are the renderer's, never trained on (seeds from 777500 on): head turns, breezes, push-ins and sunrises over a
-lake, in equal parts; the still is the renderer's own picture. Needs what tools/train needs to render (skia-python,
-Pillow, numpy). Further options go to `firstframe compare`. The table is also written to OUT/table.md.
+lake, in equal parts; the still is the renderer's own picture. Needs skia-python, Pillow and numpy
+(tools/requirements.txt). Further options go to `firstframe compare`. The table is also written to OUT/table.md.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Writes golden/diffusers again: every golden, from PyTorch, diffusers, transformers, ftfy and Pillow.
 
-    pip install torch==2.13.0 diffusers==0.42.1 transformers==5.23.0 safetensors sentencepiece ftfy pillow
+    python3 -m pip install -r tools/requirements.txt
     python3 tools/golden.py [STAGE...]      image text vae transformer sampler models runs conformance; without, all
 
 Each stage is one script in tools/golden and can be run alone. A machine with AVX2 is needed: torch draws other noise
@@ -12,15 +12,17 @@ import pathlib
 import subprocess
 import sys
 
+REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
+PINNED = ["torch", "diffusers", "transformers"]  # what decides the tensors
 STAGES = ["image", "text", "vae", "transformer", "sampler", "models", "runs", "conformance"]
-VERSIONS = {"torch": "2.13.0", "diffusers": "0.42.1", "transformers": "5.23.0"}
 
 
 def main():
-    for package, wanted in VERSIONS.items():
+    pins = dict(line.split("==") for line in REQUIREMENTS.read_text().split() if "==" in line)
+    for package in PINNED:
         found = importlib.metadata.version(package).split("+")[0]
-        if found != wanted:
-            sys.exit(f"golden: {package} is {found}; the goldens are pinned to {wanted}")
+        if found != pins[package]:
+            sys.exit(f"golden: {package} is {found}; the goldens are pinned to {pins[package]}")
     stages = sys.argv[1:] or STAGES
     unknown = [stage for stage in stages if stage not in STAGES]
     if unknown:

@@ -8,7 +8,7 @@ Configs are Wan-AI/Wan2.2-TI2V-5B-Diffusers' but for the text encoder, which has
 latents_std, which are 0 and 1, and the tokenizer, which is golden/model's. Names and shapes are those that diffusers
 and transformers give the classes. Weights are written in pieces: it never holds more than a few of them.
 
-torch 2.13.0, diffusers 0.42.1, transformers 5.23.0.
+Needs torch, diffusers and transformers (tools/requirements.txt).
 """
 import argparse
 import json

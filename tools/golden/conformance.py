@@ -2,7 +2,7 @@
 
     python3 tools/golden/conformance.py      writes golden/conformance
 
-Versions as in dump_diffusers.py. manifest.json holds, for each case, the command line that makes its dump (paths are
+Versions: tools/requirements.txt. manifest.json holds, for each case, the command line that makes its dump (paths are
 relative to golden), the hash of the dump, and for each tensor its shape, hash and tolerance: relative L2 of a run of
 its own, or for ids, timesteps and masks `equal`, for bytes the largest difference. models holds the hash of every file
 of the model folders, inputs those of the pictures. golden/README.md says how to claim conformance.

@@ -1,7 +1,8 @@
 """Goldens for pictures: golden/diffusers/image.
 
-Pillow 13.0.0 (resizing, JPEG and WebP), numpy 2.4.6. What Pillow does not write (16-bit, interlaced, odd depths of PNG)
-is put together here from the PNG specification, and its expected pixels follow from the samples themselves.
+Versions: tools/requirements.txt. Pillow resizes and writes JPEG and WebP; what it does not write (16-bit, interlaced,
+odd depths of PNG) is put together here from the PNG specification, and its expected pixels follow from the samples
+themselves.
 
     python3 tools/golden/image.py
 """

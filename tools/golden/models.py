@@ -3,7 +3,7 @@
     python3 tools/golden/models.py [TOKENIZER]      writes golden/diffusers/models/tiny-ti2v and tiny-t2v
 
 TOKENIZER: a folder with tokenizer.json and tokenizer_config.json (default golden/model/tokenizer). tiny-t2v links to
-tiny-ti2v's copy. torch 2.13.0, diffusers 0.42.1, transformers 5.23.0, safetensors 0.8.0.
+tiny-ti2v's copy. Versions: tools/requirements.txt.
 
 tiny-ti2v is made as Wan2.2-TI2V-5B (a timestep per token, residual VAE with patches, UniPC), tiny-t2v as Wan2.1-T2V
 (one timestep, plain VAE, weights in BF16) but with Euler steps. Weights are scaled, and latents_mean, latents_std and

@@ -1,5 +1,6 @@
 # Prints the float32 coefficients in ref/kernels/elementary.h: minimax fits by Lawson's reweighted least squares,
-# rounded to float32 one at a time from the lowest power, the others fitted again after each. mpmath 1.3, numpy.
+# rounded to float32 one at a time from the lowest power, the others fitted again after each. Versions:
+# tools/requirements.txt.
 import mpmath as mp
 import numpy as np
 

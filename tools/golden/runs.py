@@ -2,9 +2,9 @@
 
     python3 tools/golden/runs.py [CASE...]      writes golden/diffusers/runs: stills, cases.json, <case>.safetensors
 
-cases.json maps each case to the command line that makes it, firstframe's and dump_diffusers.py's alike but for the
-output; paths are relative to golden/diffusers. Versions as in dump_diffusers.py. Each case runs once more in float64:
-rounding_latents and rounding_frames in the metadata are float32's distance from that, diffusers' own rounding.
+cases.json maps each case to the command line that makes it, firstframe's and tools/dump_diffusers.py's alike but for
+the output; paths are relative to golden/diffusers. Versions: tools/requirements.txt. Each case runs once more in
+float64: rounding_latents and rounding_frames in the metadata are float32's distance from that, diffusers' own rounding.
 
 To stay small a golden holds the run-level tensors, with the padded embeddings and the fitted still only where EMBEDS
 and IMAGE say so and frames_float of single frames; and the calls and results of the first and the last step, with the

@@ -1,5 +1,5 @@
 # Writes golden/diffusers/sampler: noise, noise levels and whole trajectories.
-# torch 2.13.0 (CPU, on a machine with AVX2), diffusers 0.42.1, numpy.
+# Versions: tools/requirements.txt, on a CPU with AVX2.
 import json
 import os
 

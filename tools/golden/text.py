@@ -5,8 +5,8 @@
     python3 tools/golden/text.py --large FOLDER   a tokenizer of 256,300 pieces and its ids, too large to keep;
                                                   FF_LARGE_TOKENIZER=FOLDER makes tests/test_text.c check it
 
-Python 3.11 (Unicode 14), diffusers 0.42.1, transformers 5.23.0, tokenizers 0.23.3, ftfy 6.3.1, regex 2026.5.9,
-sentencepiece 0.2.3, torch 2.13.0. golden/diffusers/text/words is the shipped model's tokenizer, copied.
+Versions: tools/requirements.txt, and Python 3.11 (Unicode 14). golden/diffusers/text/words is the shipped model's
+tokenizer, copied.
 """
 import base64
 import collections

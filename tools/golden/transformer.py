@@ -2,8 +2,8 @@
 
     python3 tools/golden/transformer.py        writes golden/diffusers/transformer/<case>/
 
-torch 2.13.0 (CPU), diffusers 0.42.1, safetensors 0.8.0. float32 throughout; a second run in float64 prints how much of
-the result is diffusers' own rounding.
+Versions: tools/requirements.txt, on a CPU. float32 throughout; a second run in float64 prints how much of the result is
+diffusers' own rounding.
 """
 import copy
 import pathlib

@@ -1,6 +1,6 @@
 """Goldens of the VAE: small random AutoencoderKLWan models of both kinds, and what diffusers makes of them.
 
-Written with torch 2.13.0, diffusers 0.42.1, safetensors 0.8.0, in float32 on one thread.
+Versions: tools/requirements.txt. In float32 on one thread.
 usage: python tools/golden/vae.py          writes golden/diffusers/vae/<model>/
 
 Each folder holds config.json and diffusion_pytorch_model.safetensors as diffusers saves them, and golden.safetensors:
