@@ -317,9 +317,9 @@ const char *ff_listing_metadata(const ff_listing *listing, const char *key);  //
 
 // ---- files that appear whole or not at all ----
 
-// A file that is written beside its place and put there at the end: flushed, renamed, and its folder flushed. Until then
-// what is there stays as it was. Beside OUT it is called OUT.firstframe-PROCESS-NUMBER.part, and is locked (flock) as
-// long as its run lives; creating a file removes what dead runs left beside the same place.
+// A file that is written beside its place and put there at the end: flushed, renamed, its folder flushed. Until then what
+// is there stays as it was. Beside OUT it is called OUT.firstframe-PROCESS-NUMBER.part, and is locked (flock) as long as
+// its run lives; creating a file removes what dead runs left beside the same place.
 typedef struct ff_atomic_file {
     FILE *file;                // to write and read; whoever closes it earlier sets it to NULL
     char *path, *temporary;

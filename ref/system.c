@@ -180,41 +180,41 @@ static ff_status open_stream(ff_atomic_file *out, int descriptor, ff_error *erro
     return status;
 }
 
+// A new file beside out->path, locked; out->temporary receives its name. -1: errno says why.
+static int create_locked(ff_atomic_file *out, size_t room)
+{
+    for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+        snprintf(out->temporary, room, "%s" PART "%ld-%u" PART_END, out->path, (long)getpid(), attempt);
+        int file = create_new(out->temporary);
+        if (file < 0 && errno != EEXIST)
+            return -1;
+        if (file >= 0 && lock_new(file))
+            return file;
+        if (file >= 0)
+            close(file);
+    }
+    errno = EEXIST;
+    return -1;
+}
+
 ff_status ff_atomic_create(const char *path, ff_atomic_file *out, ff_error *error)
 {
     size_t room = strlen(path) + PART_ROOM;
-    int file = -1;
     *out = (ff_atomic_file){.lock = -1};
     ff_status status = check_place(path, error);
     if (status || (status = name_file(path, room, out, error)))
         return status;
     ff_atomic_sweep(path);
-    for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-        snprintf(out->temporary, room, "%s" PART "%ld-%u" PART_END, path, (long)getpid(), attempt);
-        file = create_new(out->temporary);
-        if (file >= 0 && lock_new(file))
-            break;
-        int reason = errno;
-        if (file >= 0)
-            close(file);
-        else if (reason != EEXIST) {
-            status = cannot_write(path, strerror(reason), error);
-            free_names(out);
-            return status;
-        }
-        file = -1;
+    int file = create_locked(out, room);
+    if (file >= 0 && (out->lock = fcntl(file, F_DUPFD_CLOEXEC, 0)) >= 0)   // the stream may be closed, the lock stays
+        return open_stream(out, file, error);
+    status = cannot_write(path, strerror(errno), error);
+    if (file >= 0) {
+        unlink(out->temporary);
+        close(file);
     }
-    // the lock lasts until the last descriptor is closed, so that the stream may be closed before
-    if (file < 0 || (out->lock = fcntl(file, F_DUPFD_CLOEXEC, 0)) < 0) {
-        status = cannot_write(path, file < 0 ? "no name beside it is free" : strerror(errno), error);
-        if (file >= 0) {
-            unlink(out->temporary);
-            close(file);
-        }
-        free_names(out);
-        return status;
-    }
-    return open_stream(out, file, error);
+    free_names(out);
+    return status;
 }
 
 ff_status ff_atomic_create_next(const char *path, const ff_atomic_file *first, size_t i, ff_atomic_file *out,
@@ -243,7 +243,7 @@ static ff_status settle(ff_atomic_file *file, ff_error *error)
     FILE *stream = file->file ? file->file : fopen(file->temporary, "r+b");
     if (!stream)
         return cannot_write(file->path, strerror(errno), error);
-    bool good = fflush(stream) == 0 && (fsync(fileno(stream)) == 0 || errno == EINVAL);  // EINVAL: there is no such thing
+    bool good = fflush(stream) == 0 && (fsync(fileno(stream)) == 0 || errno == EINVAL);  // EINVAL: it has no fsync
     int reason = errno;
     file->file = NULL;
     if (fclose(stream) != 0 && good) {
@@ -338,7 +338,8 @@ static void remove_next(int folder, const char *first)
     DIR *list = again < 0 ? NULL : fdopendir(again);
     while (list && (entry = readdir(list))) {
         const char *name = entry->d_name, *rest;
-        if (strncmp(name, first, length) == 0 && name[length] == '-' && (rest = skip_number(name + length + 1)) && !*rest)
+        if (strncmp(name, first, length) == 0 && name[length] == '-' && (rest = skip_number(name + length + 1)) &&
+            !*rest)
             unlinkat(folder, name, 0);
     }
     if (list)

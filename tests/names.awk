@@ -4,10 +4,12 @@
 #   kind=readme   likewise checked: Markdown,
 #   kind=help     what --help prints,
 #   kind=page     pages of explain and compare, with ` for <code> and no other tags
+# foreign: names of files of other projects, between spaces.
+#
 # A path is what ends like a source or begins with a folder of the tree. It is looked for in the folder of the text that
 # names it, in the folder of the path before it in the same paragraph, in ref/ and in the root; *, <...>, %d and words in
-# capitals stand for anything. What an option names (OUT/x) is no path. A function is looked for in the file it is said to be in ("FILE, NAME and NAME"), and
-# names that begin with ff or FF and what else is code in backquotes anywhere. foreign: names of files of other projects, between spaces.
+# capitals stand for anything, but what an option names (OUT/x) is no path. A function is looked for in the file it is
+# said to be in ("FILE, NAME and NAME"); names that begin with ff or FF, and what else is code in backquotes, anywhere.
 
 function fail(what)
 {

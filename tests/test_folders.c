@@ -303,7 +303,8 @@ static void test_a_long_header_is_hashed_to_its_end(void **state)
         assert_non_null(out);
         // the last tensor of the file is one of zeros that nobody asks for, its name at the header's end
         char extra[128];
-        int length = snprintf(extra, sizeof extra, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[%llu],\"data_offsets\":[%llu,%llu]}}",
+        int length = snprintf(extra, sizeof extra,
+                              ",\"%s\":{\"dtype\":\"U8\",\"shape\":[%llu],\"data_offsets\":[%llu,%llu]}}",
                               round ? "one" : "two", (unsigned long long)zeros, (unsigned long long)data,
                               (unsigned long long)(data + zeros));
         while (header > 0 && start[header - 1] != '}')
