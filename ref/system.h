@@ -1,5 +1,5 @@
-// Every call to the operating system that C11 does not have: mapping files, renaming, folders, clocks, locale-free
-// numbers, threads and memory that can be had, shared libraries and the floating-point environment.
+// Every call to the operating system that C11 does not have, but those of atomic.c: mapping files, folders, clocks,
+// locale-free numbers, threads and memory that can be had, shared libraries and the floating-point environment.
 #ifndef FF_SYSTEM_H
 #define FF_SYSTEM_H
 
