@@ -197,6 +197,10 @@ typedef struct ff_model_facts {
     // What is stored with the model to look at latents cheaply: a linear map of a cell's normalised latents to red,
     // green and blue in 0..255, the added value last. [FF_PREVIEW_MAPS, 3, latent_channels + 1]; NULL: nothing stored
     const double *preview;
+    // What is stored with the model of what it was trained on: how many words it lists as known, 0 where it has no list,
+    // and what it draws, whatever is asked, or NULL.
+    size_t known_words;
+    const char *draws;
 } ff_model_facts;
 ff_model_facts ff_model_describe(const ff_model *model);
 
@@ -212,6 +216,21 @@ const char *ff_survey_pipeline(const ff_survey *survey);  // its class; empty if
 bool ff_survey_supported(const ff_survey *survey);  // the pipeline is: what is wrong is something else
 size_t ff_survey_count(const ff_survey *survey);
 ff_survey_part ff_survey_at(const ff_survey *survey, size_t i);
+
+// Words of prompts that are not in a model's list of those it knows. Function words, English as far as the shipped model
+// goes, stand in the list as well, so that what is left is content.
+#define FF_MOST_UNKNOWN 32
+#define FF_UNKNOWN_BYTES 64
+typedef struct ff_unknown_words {
+    size_t known;                  // words that are in the list, each as often as it occurs
+    size_t count;                  // others, each once
+    bool more;                     // there are others still
+    char word[FF_MOST_UNKNOWN][FF_UNKNOWN_BYTES];   // as written; a long one is cut between characters and ends in …
+} ff_unknown_words;
+
+// texts: `count` prompts, UTF-8, taken together. Of a model without a list nothing is unknown.
+ff_status ff_model_unknown_words(const ff_model *model, const char *const *texts, size_t count, ff_unknown_words *out,
+                                 ff_error *error);
 
 ff_status ff_plan_request(const ff_model *model, const ff_request *request, ff_plan *out, ff_error *error);
 ff_status ff_run(ff_model *model, const ff_request *request, ff_result *out, ff_error *error);  // out may be NULL

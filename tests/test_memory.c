@@ -13,6 +13,8 @@
 #include "golden.h"
 #include "measure/verify_parts.h"
 #include "verify_faults.h"
+#include "firstframe.h"
+#include "text/words.h"
 
 #define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"
 #define EXHAUSTIVE 60      // the first so many allocations fail one by one, later ones
@@ -289,6 +291,45 @@ static void test_norms_without_memory_are_told(void **state)
     }
 }
 
+// ---- words ----
+
+static ff_status open_list_and_find(ff_error *error)
+{
+    static const char *const texts[] = {"A Cat \xEF\xAC\x81nds a lake", "\xEA\xB3\xA0\xEC\x96\x91\xEC\x9D\xB4"};
+    ff_unknown_words unknown;
+    ff_word_list *list;
+    ff_config *config;
+    ff_status status = ff_config_parse("words.json", "{\"words\": [\"a lake\", \"finds\"]}", &config, error);
+    if (status)
+        return status;
+    if (!(status = ff_word_list_open(config, "words", &list, error))) {
+        status = ff_word_list_find_unknown(list, texts, 2, &unknown, error);
+        ff_word_list_close(list);
+    }
+    ff_config_close(config);
+    return status;
+}
+
+static void test_word_lists_without_memory(void **state)
+{
+    (void)state;
+    for (size_t k = 1;; k++) {
+        ff_error error = {0};
+        size_t before = atomic_load(&live);
+        atomic_store(&taken, 0);
+        atomic_store(&failing, k);
+        ff_status status = open_list_and_find(&error);
+        bool reached = atomic_load(&taken) >= k;
+        atomic_store(&failing, 0);
+        assert_int_equal(atomic_load(&live), before);
+        if (!reached) {
+            assert_ok(status, &error);
+            break;
+        }
+        assert_int_equal(status, FF_ERROR_MEMORY);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_listings_without_memory),
         cmocka_unit_test(test_verifying_without_memory),
         cmocka_unit_test(test_norms_without_memory_are_told),
+        cmocka_unit_test(test_word_lists_without_memory),
     };
     cJSON_InitHooks(&(cJSON_Hooks){__wrap_malloc, __wrap_free});
     for (size_t i = 0; i < sizeof pixels; i++)

@@ -7,6 +7,7 @@
 
 #include "../sampler/schedule.h"
 #include "../system.h"
+#include "../text/unicode.h"
 #include "classes.h"
 
 #define MOST_PATH 4096
@@ -156,6 +157,32 @@ static ff_status read_preview(ff_model *model, ff_error *error)
     return FF_OK;
 }
 
+#define MOST_DRAWS 200   // bytes
+
+// What firstframe.json may say of what the model was trained on:
+//   "draws": a text that goes on after "it draws"; "words": ["...", ...], those it knows
+static ff_status read_words(ff_model *model, ff_error *error)
+{
+    const ff_config *config = model->defaults;
+    const char *draws;
+    ff_status status = ff_config_string(config, "draws", NULL, &draws, error);
+    if (status)
+        return status;
+    bool plain = draws && *draws && strlen(draws) <= MOST_DRAWS && ff_utf8_check(draws, strlen(draws)) == strlen(draws);
+    for (const char *at = draws; plain && *at; at++)
+        plain = (unsigned char)*at >= 0x20 && *at != 0x7F;
+    if (draws && !plain)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: draws must be one line of UTF-8, 1 to %d bytes",
+                       ff_config_path(config), MOST_DRAWS);
+    model->facts.draws = draws;
+    if (!ff_config_has(config, "words"))
+        return FF_OK;
+    if ((status = ff_word_list_open(config, "words", &model->words, error)))
+        return status;
+    model->facts.known_words = ff_word_list_count(model->words);
+    return FF_OK;
+}
+
 // A run's number by default; within what an option may be, so that a run can be made again from its record.
 static ff_status read_number(const ff_config *config, const char *key, double otherwise, double least, double most,
                              double *out, ff_error *error)
@@ -196,7 +223,8 @@ static ff_status read_defaults(ff_model *model, ff_error *error)
         (status = read_number(config, "flow_shift", facts->default_flow_shift, FF_LEAST_FLOW_SHIFT, FF_MOST_FLOW_SHIFT,
                               &facts->default_flow_shift, error)) ||
         (status = ff_config_string(config, "negative_prompt", wan_negative_prompt, &facts->default_negative_prompt,
-                                   error)))
+                                   error)) ||
+        (status = read_words(model, error)))
         return status;
     return read_preview(model, error);
 }
@@ -304,6 +332,7 @@ void ff_model_close(ff_model *model)
 {
     if (!model)
         return;
+    ff_word_list_close(model->words);
     ff_text_encoder_close(model->text_encoder);
     ff_vae_close(model->vae);
     ff_transformer_close(model->transformer);
@@ -322,6 +351,24 @@ void ff_model_close(ff_model *model)
 ff_model_facts ff_model_describe(const ff_model *model)
 {
     return model->facts;
+}
+
+ff_status ff_model_unknown_words(const ff_model *model, const char *const *texts, size_t count, ff_unknown_words *out,
+                                 ff_error *error)
+{
+    *out = (ff_unknown_words){0};
+    if (!model->words || count == 0)
+        return FF_OK;
+    char **cleaned = calloc(count, sizeof *cleaned);
+    ff_status status = cleaned ? FF_OK : ff_fail(error, FF_ERROR_MEMORY, "no memory for %zu prompts", count);
+    for (size_t i = 0; i < count && !status; i++)
+        status = ff_text_clean(texts[i], strlen(texts[i]), &cleaned[i], error);
+    if (!status)
+        status = ff_word_list_find_unknown(model->words, (const char *const *)cleaned, count, out, error);
+    for (size_t i = 0; cleaned && i < count; i++)
+        free(cleaned[i]);
+    free(cleaned);
+    return status;
 }
 
 // Files are hashed whole up to this size; of a larger one its size and its first bytes, and all of its header.

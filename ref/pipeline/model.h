@@ -3,6 +3,7 @@
 #define FF_MODEL_H
 
 #include "../text/text.h"
+#include "../text/words.h"
 #include "../transformer/transformer.h"
 #include "../vae/vae.h"
 #include "../weights/weights.h"
@@ -27,6 +28,7 @@ struct ff_model {
     bool expand_timesteps;
     char taken[512];           // see ff_model_facts
     double *preview;           // see ff_model_facts; NULL if firstframe.json has none
+    ff_word_list *words;       // that it knows; NULL if firstframe.json does not say
     ff_model_facts facts;
     bool hashed;
     uint8_t hash[32];          // of configs and weight headers, once hashed

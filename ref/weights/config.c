@@ -208,6 +208,23 @@ ff_status ff_config_bools(const ff_config *config, const char *key, bool *out, s
     return FF_OK;
 }
 
+ff_status ff_config_strings(const ff_config *config, const char *key, const char **out, size_t *count,
+                            ff_error *error)
+{
+    const cJSON *array, *item;
+    ff_status status = lookup_array(config, key, *count, &array, error);
+    if (status)
+        return status;
+    *count = 0;
+    cJSON_ArrayForEach(item, array)
+    {
+        if (!cJSON_IsString(item))
+            return wrong_kind(config, key, "an array of strings", error);
+        out[(*count)++] = item->valuestring;
+    }
+    return FF_OK;
+}
+
 // item: arrays `rank` deep. *out moves on past what was read.
 static bool read_nested(const cJSON *item, int rank, const size_t *shape, double **out)
 {

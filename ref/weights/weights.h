@@ -30,6 +30,9 @@ const char *ff_config_key(const ff_config *config, int index);  // in the file's
 ff_status ff_config_sizes(const ff_config *config, const char *key, size_t *out, size_t *count, ff_error *error);
 ff_status ff_config_numbers(const ff_config *config, const char *key, double *out, size_t *count, ff_error *error);
 ff_status ff_config_bools(const ff_config *config, const char *key, bool *out, size_t *count, ff_error *error);
+// The strings point into the config and live as long.
+ff_status ff_config_strings(const ff_config *config, const char *key, const char **out, size_t *count,
+                            ff_error *error);
 // Arrays within arrays, numbers innermost, of exactly this shape, under `key` of the object under `parent`.
 //   out: [shape[0], ..., shape[rank - 1]]
 ff_status ff_config_table(const ff_config *config, const char *parent, const char *key, int rank, const size_t *shape,
