@@ -1,5 +1,5 @@
-"""Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults and
-the map of --preview. Of several checkpoints of the transformer, the mean of their weights.
+"""Writes the trained parts as one diffusers folder in bf16, with firstframe.json for the defaults, the
+known words and the map of --preview. Of several checkpoints of the transformer, the mean of their weights.
 
 python3 export.py --vae vae.safetensors --transformer transformer.pt --out golden/model
 """
@@ -10,18 +10,10 @@ import pathlib
 import torch
 from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline
 
+from defaults import DEFAULTS, write_defaults
+from known_words import list_words
 from networks import load_vae, make_text_encoder, make_tokenizer, make_transformer
-from preview_map import fit_preview, write_defaults
-
-DEFAULTS = {
-    "width": 128,
-    "height": 128,
-    "frames": 25,
-    "fps": 8,
-    "steps": 10,
-    "guidance_scale": 1.5,
-    "negative_prompt": "",
-}
+from preview_map import fit_preview
 
 
 def mean_of(states):
@@ -49,7 +41,7 @@ def main():
             prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
         ),
     ).save_pretrained(options.out)
-    defaults = {**DEFAULTS, "preview": fit_preview(vae)}
+    defaults = {**DEFAULTS, "words": list_words(), "preview": fit_preview(vae)}
     write_defaults(pathlib.Path(options.out) / "firstframe.json", defaults)
 
 

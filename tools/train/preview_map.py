@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 
+from defaults import write_defaults
 from scenes import render, sample_scene
 
 CLIPS, FRAMES, SIZE, MAPS = 16, 25, 128, 3
@@ -60,16 +61,6 @@ def fit_preview(vae, seed=1):
         weights.append(np.round(x[:-1].T, 3).tolist())
         bias.append(np.round(x[-1], 3).tolist())
     return {"weights": weights, "bias": bias}
-
-
-def write_defaults(path, defaults):
-    """firstframe.json, a line for each value and for each row of the preview's maps."""
-    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in defaults.items() if key != "preview"]
-    if "preview" in defaults:
-        maps = ["      [" + ",\n       ".join(map(json.dumps, rows)) + "]" for rows in defaults["preview"]["weights"]]
-        bias = json.dumps(defaults["preview"]["bias"])
-        lines.append('  "preview": {\n    "weights": [\n' + ",\n".join(maps) + f'\n    ],\n    "bias": {bias}\n  }}')
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def main():
