@@ -309,6 +309,8 @@ static ff_status explain(ff_explanation *all, ff_job *job, ff_report *report, do
 {
     bool made = false;
     ff_status status = prepare_job(all, job, error);
+    if (status == FF_OK)
+        status = ff_job_note_words(job, &job->options->prompt, 1, report, error);
     if (status == FF_OK && all->options->estimate)
         return estimate_all(all, job, report, error);
     if (status == FF_OK)

@@ -18,7 +18,7 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
     } texts[] = {
         {"folder", facts->folder}, {"pipeline", facts->pipeline_class}, {"transformer", facts->transformer_class},
         {"vae", facts->vae_class}, {"text_encoder", facts->text_encoder_class}, {"scheduler", facts->scheduler_class},
-        {"conditioning", facts->conditioning}, {"negative", facts->default_negative_prompt},
+        {"conditioning", facts->conditioning}, {"negative", facts->default_negative_prompt}, {"draws", facts->draws},
     };
     const struct {
         const char *key;
@@ -39,6 +39,8 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
             ff_json_text(object, texts[i].key, texts[i].value);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         ff_json_whole(object, sizes[i].key, sizes[i].value);
+    if (facts->known_words)
+        ff_json_whole(object, "known_words", facts->known_words);
     if (facts->multiple_width == facts->multiple_height)
         ff_json_whole(object, "multiple", facts->multiple_width);
     cJSON_AddBoolToObject(object, "expand_timesteps", facts->expand_timesteps);
@@ -75,6 +77,11 @@ static void print_model(const ff_model_facts *facts, const ff_plan *plan, const 
                    facts->default_steps, facts->default_guidance_scale, multiples);
     if (facts->default_negative_prompt && *facts->default_negative_prompt)
         ff_report_line(report, "  negative      %s", facts->default_negative_prompt);
+    if (facts->draws)
+        ff_report_line(report, "  draws         %s, whatever is asked", facts->draws);
+    if (facts->known_words)
+        ff_report_line(report, "  words         %zu that it knows; of others in a prompt a note tells",
+                       facts->known_words);
     if (plan)
         ff_report_line(report, "  memory        %.0f MiB of weights, mapped; %.0f MiB for a clip as by default",
                        (double)facts->weight_bytes / megabyte, (double)plan->memory_bytes / megabyte);

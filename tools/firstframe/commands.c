@@ -19,7 +19,7 @@ const ff_command ff_command_table[] = {
               "transparency, its 16 bits and its colour profile in a PNG; what another output cannot hold is said. What "
               "is painted is opaque, but for the mask's rim where it borders on transparency. The model works on an "
               "enlarged crop around it. With -n, variations go to OUT-seed-NNNN.png, with a contact sheet.",
-     .example = "firstframe inpaint -i portrait.png --box 78,60,16,20 -p \"a pearl earring\" -o mended.png"},
+     .example = "firstframe inpaint -i portrait.png --box 78,60,16,20 -p \"young woman with earrings\" -o mended.png"},
     {.bit = FF_COMMAND_I2V, .name = "i2v", .run = ff_command_i2v,
      .does = "still to clip",
      .usage = "-i IMG -p MOTION [--seconds S | --frames N] [--last J] -o OUT.webp",

@@ -76,6 +76,9 @@ static cJSON *comparison_object(const ff_comparison *all)
     ff_json_number(object, "fps", all->fps);
     ff_json_whole(object, "steps", all->steps);
     ff_json_number(object, "guidance", all->guidance);
+    const cJSON *unknown = cJSON_GetObjectItem(all->report->object, "unknown_words");
+    if (unknown)
+        cJSON_AddItemToObject(object, "unknown_words", cJSON_Duplicate(unknown, true));
     cJSON_AddItemToObject(object, "vae_round_trip", drift_object(&all->floor));
     scenes = cJSON_AddArrayToObject(object, "motions");
     for (size_t s = 0; s < all->scenes; s++) {

@@ -176,9 +176,21 @@ static ff_status fit_still(ff_comparison *all, const ff_job *job, ff_image *out,
     return keep_frame(&copy, out, error);
 }
 
+// Notes the words of all prompts that the model does not know, once for all jobs.
+static ff_status note_words(ff_comparison *all, const ff_job *job, ff_error *error)
+{
+    const ff_texts *motions = &all->options->motions;
+    const char *texts[FF_MOST_TEXTS + 1] = {all->options->prompt};
+    if (all->words_noted)
+        return FF_OK;
+    all->words_noted = true;
+    memcpy(texts + 1, motions->texts, motions->count * sizeof *texts);
+    return ff_job_note_words(job, texts, 1 + motions->count, all->report, error);
+}
+
 // A job for the clips from the still, planned; the prompt is the motion alone. Without a still yet, it is planned with
 // a blank one of the comparison's size.
-static ff_status open_anchored(const ff_comparison *all, const char *motion, ff_options *options, ff_report *report,
+static ff_status open_anchored(ff_comparison *all, const char *motion, ff_options *options, ff_report *report,
                                ff_job *job, ff_error *error)
 {
     *options = derive_options(all->options, FF_COMMAND_I2V);
@@ -195,6 +207,8 @@ static ff_status open_anchored(const ff_comparison *all, const char *motion, ff_
         status = fail_memory(error);
     if (status == FF_OK)
         status = ff_job_plan(job, error);
+    if (status == FF_OK)
+        status = note_words(all, job, error);
     if (status != FF_OK)
         ff_job_close(job);
     return status;
@@ -281,7 +295,7 @@ static ff_status run_unanchored(ff_comparison *all, ff_scene *scene, ff_report *
     return status;
 }
 
-static ff_status open_still(const ff_comparison *all, ff_options *options, ff_report *report, ff_job *job,
+static ff_status open_still(ff_comparison *all, ff_options *options, ff_report *report, ff_job *job,
                             ff_error *error)
 {
     *options = derive_options(all->options, FF_COMMAND_T2I);
@@ -291,6 +305,8 @@ static ff_status open_still(const ff_comparison *all, ff_options *options, ff_re
     job->title = "still";
     job->stateless = true;
     status = ff_job_plan(job, error);
+    if (status == FF_OK)
+        status = note_words(all, job, error);
     if (status != FF_OK)
         ff_job_close(job);
     return status;

@@ -40,6 +40,7 @@ typedef struct ff_comparison {
     ff_drift floor;              // of what the VAE makes of the still, from the still
     size_t width, height, frames, steps, seeds, scenes;
     double fps, guidance;
+    bool words_noted;            // that the model does not know
     ff_scene scene[FF_MOST_TEXTS];
 } ff_comparison;
 

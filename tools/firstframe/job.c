@@ -3,6 +3,7 @@
 #include "pictures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,6 +214,51 @@ ff_status ff_job_plan(ff_job *job, ff_error *error)
     resolve(job);
     return FF_OK;
 }
+
+// ---- words the model does not know ----
+
+#define MOST_NAMED 5
+
+// texts: how many prompts there are
+static void note_words(const ff_job *job, size_t texts, const ff_unknown_words *unknown, ff_report *report)
+{
+    char named[MOST_NAMED * (FF_UNKNOWN_BYTES + 4) + 32];
+    size_t count = unknown->count < MOST_NAMED ? unknown->count : MOST_NAMED, length = 0;
+    const char *draws = job->facts.draws;
+    for (size_t i = 0; i < count; i++)
+        length += (size_t)snprintf(named + length, sizeof named - length, "%s\"%s\"", i ? ", " : "",
+                                   unknown->word[i]);
+    snprintf(named + length, sizeof named - length, "%s", unknown->more || unknown->count > count ? " and others" : "");
+    const char *knows = unknown->known ? "does not know"
+                        : texts == 1 ? "knows no word of the prompt:" : "knows no word of the prompts:";
+    ff_report_note(report, "this model %s %s; %s%s%sfor anything else name a real model with -m, such as "
+                   "Wan2.2-TI2V-5B (README, \"A real model\")", knows, named, draws ? "it draws " : "",
+                   draws ? draws : "", draws ? ", whatever is asked; " : "");
+}
+
+ff_status ff_job_note_words(const ff_job *job, const char *const *texts, size_t count, ff_report *report,
+                            ff_error *error)
+{
+    const ff_options *options = job->options;
+    const char *all[FF_MOST_TEXTS + 2];
+    ff_unknown_words unknown;
+    if (job->facts.known_words == 0)
+        return FF_OK;
+    memcpy(all, texts, count * sizeof *all);
+    if (options->given[FF_OPTION_NEGATIVE] && job->plan.guidance_scale > 1)
+        all[count++] = options->negative;
+    ff_status status = ff_model_unknown_words(job->model, all, count, &unknown, error);
+    if (status != FF_OK)
+        return status;
+    cJSON *words = cJSON_AddArrayToObject(report->object, "unknown_words");
+    for (size_t i = 0; i < unknown.count; i++)
+        cJSON_AddItemToArray(words, ff_json_text(NULL, NULL, unknown.word[i]));
+    if (unknown.count)
+        note_words(job, count, &unknown, report);
+    return FF_OK;
+}
+
+// ---- memory ----
 
 ff_status ff_job_check_memory(const ff_job *job, ff_error *error)
 {

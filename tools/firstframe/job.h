@@ -52,6 +52,12 @@ ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error);
 // Plans the request, notes what had to be rounded or cut, and resolves the options.
 ff_status ff_job_plan(ff_job *job, ff_error *error);
 
+// Notes once for all of `texts`, and the job's --negative where guidance asks for it, which words the model's own list
+// does not have, and what it draws instead; nothing of a model without a list. job: planned. report: that of the whole
+// command.
+ff_status ff_job_note_words(const ff_job *job, const char *const *texts, size_t count, ff_report *report,
+                            ff_error *error);
+
 // FF_ERROR_MEMORY if the run needs more memory than there is, before the system ends it halfway.
 ff_status ff_job_check_memory(const ff_job *job, ff_error *error);
 

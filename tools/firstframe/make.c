@@ -237,6 +237,8 @@ ff_status ff_make(ff_job *job, ff_error *error)
     makings all = {.job = job, .writes = job->options->output != NULL, .begun = ff_host_seconds()};
     bool folder_made = false;
     ff_status status = ff_job_plan(job, error);
+    if (status == FF_OK)
+        status = ff_job_note_words(job, &job->options->prompt, 1, job->report, error);
     if (status == FF_OK && job->options->estimate)
         return ff_job_estimate(job, error);
     if (status == FF_OK)

@@ -232,7 +232,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_MODEL] = {
         .name = "model", .letter = 'm', .kind = FF_KIND_PATH, .argument = "DIR", .offset = VALUE(model),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY,
-        .help = "A model folder in diffusers' layout (default: $FIRSTFRAME_MODEL, else the one that ships).",
+        .help = "A model folder in diffusers' layout, such as a download of Wan-AI/Wan2.2-TI2V-5B-Diffusers (default: "
+                "$FIRSTFRAME_MODEL, else the small one that ships).",
         .foreign = "-M diffusion-model high-noise-diffusion-model vae t5xxl umt5 clip-l clip-vision text-encoder "
                    "pretrained-model-name-or-path model-path model-dir ckpt ckpt-dir checkpoint transformer -d"},
     [FF_OPTION_DIMS] = {
