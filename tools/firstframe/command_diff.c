@@ -286,11 +286,21 @@ static ff_status compare(const ff_options *options, const ff_tensors *a, const f
     return status;
 }
 
+static ff_status check_ending(const char *path, ff_error *error)
+{
+    size_t length = path ? strlen(path) : 0;
+    if (!path || (length > 4 && strcmp(path + length - 4, ".png") == 0))
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_INPUT, "%s: what is drawn of a comparison must end in .png", path);
+}
+
 ff_status ff_command_diff(const ff_options *options, ff_report *report, ff_error *error)
 {
     ff_map *map = NULL;
     ff_tensors *a = NULL, *b = NULL;
-    ff_status status = FF_OK;
+    ff_status status = check_ending(options->plot, error);
+    if (status || (status = check_ending(options->heat_map, error)))
+        return status;
     ff_json_text(report->object, "a", options->operand);
     ff_json_text(report->object, "b", options->second_operand);
     if (options->map)
