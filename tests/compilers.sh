@@ -1,24 +1,31 @@
 #!/bin/sh
 # One answer from every compiler: builds the program without optimisation and with another compiler, and holds the
-# frames of whole runs against the frozen hashes.
+# frames of whole runs against the frozen hashes. Then runs the fuzz targets over their seeds under clang's sanitizers.
 # usage: compilers.sh SOURCE_FOLDER WORK_FOLDER
 set -eu
 source=$1 work=$2
 mkdir -p "$work"
 failed=0
 
-variant() {
-    name=$1 mode=$2
+# build NAME TARGET [cmake options]
+build() {
+    name=$1 target=$2
     shift 2
-    if cmake -S "$source" -B "$work/$name" "$@" >"$work/$name.log" 2>&1 &&
-        cmake --build "$work/$name" --target ff_command -j 2 >>"$work/$name.log" 2>&1; then
-        echo "$name:"
-        sh "$source/tests/frozen.sh" "$work/$name/firstframe" "$source/golden" "$mode" || failed=1
-    else
+    if ! { cmake -S "$source" -B "$work/$name" "$@" && cmake --build "$work/$name" --target "$target" -j 2; } \
+        >"$work/$name.log" 2>&1; then
         echo "$name does not build:"
         tail -n 20 "$work/$name.log"
         failed=1
+        return 1
     fi
+    echo "$name:"
+}
+
+variant() {
+    name=$1 mode=$2
+    shift 2
+    build "$name" ff_command "$@" || return 0
+    sh "$source/tests/frozen.sh" "$work/$name/firstframe" "$source/golden" "$mode" || failed=1
 }
 
 # asks PATTERN STATUS ARGUMENTS...: the first program, which knows OpenBLAS by a name that nothing has, says the pattern
@@ -45,5 +52,16 @@ if command -v clang >/dev/null; then
     variant clang-O3 --quick -DCMAKE_C_COMPILER=clang
 else
     echo "clang-O3 skipped: there is no clang here"
+fi
+
+# the fuzz targets, with the sanitizers
+if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+    clang -fsanitize=fuzzer,address,undefined -x c - -o "$work/probe" 2>/dev/null; then
+    if build clang-fuzz fuzz_targets \
+        -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS_RELEASE=-O1 -DFF_FUZZ=ON -DFF_SANITIZE=ON; then
+        sh "$source/tests/fuzz/run.sh" "$work/clang-fuzz/tests/fuzz" "$source" || failed=1
+    fi
+else
+    echo "clang-fuzz skipped: there is no clang with libFuzzer here (tools/setup.sh test installs it)"
 fi
 [ "$failed" = 0 ]

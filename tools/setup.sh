@@ -6,7 +6,7 @@ set -eu
 
 build="gcc cmake make pkg-config libc6-dev libcjson-dev libutf8proc-dev libpng-dev libwebp-dev libjpeg-dev
     zlib1g-dev"
-test="libcmocka-dev qemu-user clang libomp-dev libopenblas-dev"
+test="libcmocka-dev qemu-user clang libclang-rt-dev libomp-dev libopenblas-dev"
 optional=
 [ "$(uname -m)" = x86_64 ] && optional="gcc-aarch64-linux-gnu libc6-dev:arm64 libgomp1:arm64 libcjson-dev:arm64
     libutf8proc-dev:arm64 libpng-dev:arm64 libwebp-dev:arm64 libjpeg-dev:arm64 libcmocka-dev:arm64"

@@ -2,7 +2,7 @@
 # Sets up what is missing, builds, and runs all tests.
 # usage: sh tools/test.sh [cmake options]      BUILD=folder chooses the build folder (build)
 #   BUILD=build-clang CC=clang sh tools/test.sh
-#   BUILD=build-sanitize sh tools/test.sh -DFF_SANITIZE=ON
+# tools/sanitize.sh does the same with the sanitizers of both compilers.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}

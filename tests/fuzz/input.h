@@ -6,17 +6,22 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-// Writes the bytes over the same file each time and returns its name.
+// Writes the bytes over the same file each time, which is in memory and this process's own, and returns its path.
 static inline const char *fuzz_file(const uint8_t *bytes, size_t size)
 {
-    static const char name[] = "fuzz-input.tmp";
-    FILE *file = fopen(name, "wb");
-    if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+    static char path[32];
+    static int file = -1;
+    if (file < 0 && (file = memfd_create("fuzz", MFD_CLOEXEC)) < 0)
         abort();
-    return name;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    if (ftruncate(file, 0) != 0 || pwrite(file, bytes, size, 0) != (ssize_t)size)
+        abort();
+    return path;
 }
 
 #endif
