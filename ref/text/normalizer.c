@@ -1,4 +1,5 @@
 #include "normalizer.h"
+#include "../weights/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,10 @@ static ff_status copy_string(const cJSON *json, const char *path, const char *wh
 
 static ff_status read_replace(const cJSON *json, const char *path, ff_normalizer_step *step, ff_error *error)
 {
-    const cJSON *pattern = cJSON_GetObjectItemCaseSensitive(json, "pattern");
-    const cJSON *plain = cJSON_GetObjectItemCaseSensitive(pattern, "String");
-    const cJSON *regex = cJSON_GetObjectItemCaseSensitive(pattern, "Regex");
-    ff_status status = copy_string(cJSON_GetObjectItemCaseSensitive(json, "content"), path, "content", &step->content,
+    const cJSON *pattern = ff_json_item(json, "pattern");
+    const cJSON *plain = ff_json_item(pattern, "String");
+    const cJSON *regex = ff_json_item(pattern, "Regex");
+    ff_status status = copy_string(ff_json_item(json, "content"), path, "content", &step->content,
                                    error);
     if (status != FF_OK)
         return status;
@@ -40,7 +41,7 @@ static ff_status read_replace(const cJSON *json, const char *path, ff_normalizer
 
 static ff_status read_charsmap(const cJSON *json, const char *path, ff_normalizer_step *step, ff_error *error)
 {
-    const cJSON *map = cJSON_GetObjectItemCaseSensitive(json, "precompiled_charsmap");
+    const cJSON *map = ff_json_item(json, "precompiled_charsmap");
     ff_charsmap_result result = FF_CHARSMAP_BROKEN;
     step->kind = FF_NORMALIZE_CHARSMAP;
     if (cJSON_IsString(map))
@@ -58,7 +59,7 @@ static ff_status read_step(const cJSON *json, const char *path, ff_normalizer_st
         const char *name;
         ff_normal_form form;
     } forms[] = {{"NFC", FF_NFC}, {"NFD", FF_NFD}, {"NFKC", FF_NFKC}, {"NFKD", FF_NFKD}};
-    const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "type"));
+    const char *type = cJSON_GetStringValue(ff_json_item(json, "type"));
     if (!type)
         return ff_fail(error, FF_ERROR_INPUT, "%s: a normalizer has no type", path);
     if (strcmp(type, "Precompiled") == 0)
@@ -71,8 +72,8 @@ static ff_status read_step(const cJSON *json, const char *path, ff_normalizer_st
     }
     if (strcmp(type, "Strip") == 0) {
         step->kind = FF_NORMALIZE_STRIP;
-        step->strip_left = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "strip_left"));
-        step->strip_right = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "strip_right"));
+        step->strip_left = cJSON_IsTrue(ff_json_item(json, "strip_left"));
+        step->strip_right = cJSON_IsTrue(ff_json_item(json, "strip_right"));
         return FF_OK;
     }
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
@@ -89,14 +90,14 @@ ff_status ff_normalizer_read(const cJSON *json, const char *path, ff_normalizer 
 {
     ff_normalizer normalizer = {0};
     ff_status status = FF_OK;
-    const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "type"));
+    const char *type = cJSON_GetStringValue(ff_json_item(json, "type"));
     const cJSON *step = json;
     size_t count = 1;
     *out = normalizer;
     if (!json || cJSON_IsNull(json))
         return FF_OK;
     if (type && strcmp(type, "Sequence") == 0) {
-        const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "normalizers");
+        const cJSON *list = ff_json_item(json, "normalizers");
         if (!cJSON_IsArray(list))
             return ff_fail(error, FF_ERROR_INPUT, "%s: the Sequence normalizer has no list of normalizers", path);
         count = (size_t)cJSON_GetArraySize(list);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "unicode.h"
+#include "../weights/json.h"
 
 #define DEFAULT_EXTRA_IDS 100
 #define MOST_EXTRA_IDS 100000
@@ -18,7 +19,7 @@ enum { NAMED = sizeof named_tokens / sizeof *named_tokens };
 
 static const cJSON *item(const cJSON *object, const char *key)
 {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
+    return ff_json_item(object, key);
 }
 
 void ff_sentinel(size_t number, char out[FF_SENTINEL_TEXT])

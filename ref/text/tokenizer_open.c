@@ -8,7 +8,7 @@
 
 static const cJSON *item(const cJSON *object, const char *key)
 {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
+    return ff_json_item(object, key);
 }
 
 static bool is_text(const cJSON *json)

@@ -65,7 +65,7 @@ const char *ff_config_path(const ff_config *config)
 // The value, or NULL if absent or null.
 static const cJSON *lookup(const ff_config *config, const char *key)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config->object, key);
+    const cJSON *item = ff_json_item(config->object, key);
     return item && !cJSON_IsNull(item) ? item : NULL;
 }
 
@@ -246,7 +246,7 @@ static bool read_nested(const cJSON *item, int rank, const size_t *shape, double
 ff_status ff_config_table(const ff_config *config, const char *parent, const char *key, int rank, const size_t *shape,
                           double *out, ff_error *error)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(lookup(config, parent), key);
+    const cJSON *item = ff_json_item(lookup(config, parent), key);
     char expected[64] = "";
     if (read_nested(item, rank, shape, &out))
         return FF_OK;

@@ -267,7 +267,7 @@ static ff_status take_indexed(const folder *in, const weight_file *index, ff_wei
     ff_status status = ff_json_read(path, &json, error);
     if (status)
         return status;
-    const cJSON *map = cJSON_GetObjectItemCaseSensitive(json, "weight_map"), *item;
+    const cJSON *map = ff_json_item(json, "weight_map"), *item;
     if (!cJSON_IsObject(map) || !map->child)
         status = ff_fail(error, FF_ERROR_INPUT, "%s: has no weight_map", path);
     cJSON_ArrayForEach(item, map)

@@ -100,15 +100,32 @@ ff_status ff_json_parse(const char *path, const char *what, const void *text, si
         json = parse_python(text, size, &end);
     if (!json && errno == ENOMEM)
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
-    if (cJSON_IsObject(json)) {
+    size_t read = size ? (size_t)(end - (const char *)text) : 0, after = read;
+    while (after < size && is_blank(((const char *)text)[after]))
+        after++;
+    if (cJSON_IsObject(json) && after == size) {
         *out = json;
         return FF_OK;
+    }
+    if (cJSON_IsObject(json)) {
+        cJSON_Delete(json);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: %s: something follows the object, from byte %zu of %zu on", path,
+                       what, after, size);
     }
     cJSON_Delete(json);
     if ((content = ff_content_name(text, size)))
         return ff_fail(error, FF_ERROR_INPUT, "%s: %s: it is %s", path, what, content);
     return ff_fail(error, FF_ERROR_INPUT, "%s: %s (%zu bytes, read up to byte %zu)", path, what, size,
-                   size ? (size_t)(end - (const char *)text) : 0);
+                   read);
+}
+
+const cJSON *ff_json_item(const cJSON *object, const char *key)
+{
+    const cJSON *item, *found = NULL;
+    cJSON_ArrayForEach(item, object)
+        if (item->string && strcmp(item->string, key) == 0)
+            found = item;
+    return found;
 }
 
 ff_status ff_json_read(const char *path, cJSON **out, ff_error *error)

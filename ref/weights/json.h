@@ -12,7 +12,9 @@
 // FF_ERROR_INPUT: "<path>: <what> (<size> bytes, read up to byte <n>)", or what the text is instead
 ff_status ff_json_parse(const char *path, const char *what, const void *text, size_t size, cJSON **out,
                         ff_error *error);
-// The same of a file.
+// The value under a key, exactly; where the key occurs more than once, as Python has it, the last. NULL: there is none.
+const cJSON *ff_json_item(const cJSON *object, const char *key);
+// The same as ff_json_parse of a file.
 ff_status ff_json_read(const char *path, cJSON **out, ff_error *error);
 
 #endif

@@ -8,6 +8,7 @@
 #include <utf8proc.h>
 
 #include "content.h"
+#include "json.h"
 
 #define MOST_HEADER_BYTES ((size_t)100 << 20)
 
@@ -54,9 +55,9 @@ static bool is_text(const char *name)
 static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *data, size_t data_size,
                             ff_arena *copies, ff_weight *out, ff_error *error)
 {
-    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
-    const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
+    const cJSON *dtype = ff_json_item(item, "dtype");
+    const cJSON *shape = ff_json_item(item, "shape");
+    const cJSON *offsets = ff_json_item(item, "data_offsets");
     const cJSON *dimension;
     size_t begin, end, bytes;
     *out = (ff_weight){0};
@@ -108,7 +109,8 @@ static int compare_extents(const void *a, const void *b)
     return (p->end > q->end) - (p->end < q->end);
 }
 
-static ff_status refuse_overlaps(const cJSON *header, const char *path, ff_error *error)
+// Tensors that share bytes, or bytes after the last of them. data_size: of what follows the header
+static ff_status check_extents(const cJSON *header, const char *path, size_t data_size, ff_error *error)
 {
     size_t count = 0;
     const cJSON *item;
@@ -117,7 +119,7 @@ static ff_status refuse_overlaps(const cJSON *header, const char *path, ff_error
         return ff_weights_no_memory(path, error);
     cJSON_ArrayForEach(item, header)
     {
-        const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
+        const cJSON *offsets = ff_json_item(item, "data_offsets");
         extent found = {.name = item->string};
         if (strcmp(item->string, "__metadata__") != 0 && offset_of(cJSON_GetArrayItem(offsets, 0), &found.begin) &&
             offset_of(cJSON_GetArrayItem(offsets, 1), &found.end) && found.begin < found.end)
@@ -125,10 +127,14 @@ static ff_status refuse_overlaps(const cJSON *header, const char *path, ff_error
     }
     qsort(extents, count, sizeof *extents, compare_extents);
     ff_status status = FF_OK;
+    size_t end = count ? extents[count - 1].end : 0;
     for (size_t i = 1; i < count && !status; i++)
         if (extents[i].begin < extents[i - 1].end)
             status = ff_fail(error, FF_ERROR_INPUT, "%s: tensors %s and %s overlap", path, extents[i - 1].name,
                              extents[i].name);
+    if (!status && end < data_size)
+        status = ff_fail(error, FF_ERROR_INPUT, "%s: %zu bytes follow the last tensor, so this is not the file that was "
+                         "written", path, data_size - end);
     free(extents);
     return status;
 }
@@ -216,7 +222,7 @@ ff_status ff_safetensors_read(ff_weights *weights, const char *path, ff_error *e
             break;
     }
     if (!status)
-        status = refuse_overlaps(header, path, error);
+        status = check_extents(header, path, size - 8 - header_size, error);
     if (!status && index == 0)
         weights->metadata = cJSON_DetachItemFromObjectCaseSensitive(header, "__metadata__");
     cJSON_Delete(header);

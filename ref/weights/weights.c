@@ -1,5 +1,6 @@
 // Weights by name: the files of a folder, or one file, and their tensors.
 #include "safetensors.h"
+#include "json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -172,7 +173,7 @@ const char *ff_weights_at(const ff_weights *weights, size_t i, ff_weight *out)
 
 const char *ff_weights_metadata(const ff_weights *weights, const char *key)
 {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(weights->metadata, key));
+    return cJSON_GetStringValue(ff_json_item(weights->metadata, key));
 }
 
 bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out)
