@@ -120,6 +120,8 @@ refuse "expected a number, or NAME=NUMBER" seed0.safetensors seed0.safetensors -
 refuse "absent: No such file" seed0.safetensors seed0.safetensors --map absent
 echo words >map
 refuse "map:1: expected OURS <- THEIRS" seed0.safetensors seed0.safetensors --map map
+cp seed1.safetensors kept.png
+refuse "take the place of kept.png" seed0.safetensors kept.png --plot kept.png
 refuse "x.jpg: .* must end in .png" seed0.safetensors seed0.safetensors --plot x.jpg
 refuse "must end in .png" seed0.safetensors seed0.safetensors --heat-map x.webp
 refuse "absent/plot.png: cannot be written" seed0.safetensors seed0.safetensors --plot absent/plot.png
