@@ -11,7 +11,7 @@
 //     ff_model_close(model);
 //
 // RGB buffers in, RGB buffers out; no image codec inside. Nothing prints, exits or aborts. A model may be used by one
-// thread at a time. Every function that can fail returns FF_OK (0) or fills *error (which may be NULL) with a
+// thread at a time; a process forked after a run on several threads cannot run on several, as OpenMP's runtime has it. Every function that can fail returns FF_OK (0) or fills *error (which may be NULL) with a
 // sentence. The caller's floating-point environment does not matter and is left as it was.
 #ifndef FIRSTFRAME_H
 #define FIRSTFRAME_H
@@ -87,7 +87,8 @@ typedef struct ff_progress {
 #define FF_MOST_FLOW_SHIFT 100.0
 #define FF_MOST_THREADS 1024
 
-// What to make. Start from ff_request_default; a 0 size, NULL text or NaN number means the model's default.
+// What to make. Start from ff_request_default; a 0 size, NULL text, or NaN for guidance_scale or flow_shift means the
+// model's default.
 typedef struct ff_request {
     ff_task task;
     const char *prompt;            // UTF-8

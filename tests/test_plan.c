@@ -132,6 +132,14 @@ static void test_impossible_requests_are_refused(void **state)
     request.dump_detail = (ff_detail)9;
     assert_refused(model, &request, "no level of detail");
     request.dump_detail = FF_DETAIL_RUN;
+    request.scheduler = (ff_scheduler)77;
+    assert_refused(model, &request, "77 is no scheduler");
+    request.scheduler = FF_SCHEDULER_MODEL;
+    request.ablate = (ff_ablation)77;
+    assert_refused(model, &request, "77 is no ablation");
+    request.ablate = FF_ABLATE_NOTHING;
+    request.task = (ff_task)-1;
+    assert_refused(model, &request, "-1 is no task");
 
     const ff_image empty = {0}, thread = {1, 4000, pixels};
     request.task = FF_IMAGE_TO_VIDEO;

@@ -70,7 +70,7 @@ static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user),
     p->arena = ff_arena_create();
     status = p->arena ? ff_with_threads(threads, work, p, &p->error) : FF_ERROR_MEMORY;
     ff_arena_destroy(p->arena);
-    ff_blame(status, p->model->vae_files.weights, &p->error, "%s", doing);
+    ff_blame(status, (ff_suspects){.weights = p->model->vae_files.weights}, &p->error, "%s", doing);
     if (status)
         return ff_fail(error, status, "%s", p->error.message[0] ? p->error.message : "no memory for the VAE");
     return FF_OK;
@@ -80,6 +80,8 @@ ff_status ff_encode_image(const ff_model *model, const ff_image *image, size_t f
                           ff_error *error)
 {
     passage p = {.model = model, .image = image, .frames = frames, .out = latents};
+    if (!image || !image->rgb || !latents)
+        return ff_fail(error, FF_ERROR_INPUT, "there is no picture to encode, or no room for its latents");
     return pass(&p, threads, encode, "encoding a picture", error);
 }
 
@@ -89,6 +91,8 @@ ff_status ff_decode_latents(const ff_model *model, const float *latents, size_t 
                             ff_error *error)
 {
     size_t factor = model->facts.spatial_factor;
+    if (!latents || !frame)
+        return ff_fail(error, FF_ERROR_INPUT, "there are no latents to decode, or nobody to take their frames");
     passage p = {.model = model, .latents = latents, .frames = frames, .height = height, .width = width,
                  .rgb = {width * factor, height * factor, NULL}, .user = user, .frame = frame};
     return pass(&p, threads, decode, "decoding latents", error);

@@ -12,6 +12,7 @@
 #include "threads.h"
 
 #define MOST_SIDE ((size_t)1 << 15)
+#define MOST_CONTEXT 1e6
 #define MOST_FRAMES ((size_t)1 << 16)
 #define SAMPLER_TENSORS 11  // known, noise, input, both predictions, latents, and what the solver remembers
 
@@ -83,6 +84,12 @@ static bool is_empty(const ff_image *image)
 static ff_status check_values(const ff_request *request, ff_error *error)
 {
     bool pictured = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
+    if ((unsigned)request->task > FF_INPAINT)
+        return ff_fail(error, FF_ERROR_INPUT, "%d is no task", (int)request->task);
+    if ((unsigned)request->scheduler > FF_SCHEDULER_EULER)
+        return ff_fail(error, FF_ERROR_INPUT, "%d is no scheduler", (int)request->scheduler);
+    if ((unsigned)request->ablate > FF_ABLATE_ATTENTION)
+        return ff_fail(error, FF_ERROR_INPUT, "%d is no ablation", (int)request->ablate);
     if (!request->prompt)
         return ff_fail(error, FF_ERROR_INPUT, "there is no prompt");
     if (pictured && is_empty(request->image))
@@ -104,9 +111,9 @@ static ff_status check_values(const ff_request *request, ff_error *error)
     if (request->task == FF_INPAINT && !(request->strength > 0 && request->strength <= 1))
         return ff_fail(error, FF_ERROR_INPUT, "a strength of %g makes no sense: above 0 and at most 1",
                        request->strength);
-    if (request->task == FF_INPAINT && !(request->context >= 1 && request->context <= 1e6))
-        return ff_fail(error, FF_ERROR_INPUT, "a context of %g makes no sense: from 1, the mask's box alone, upward",
-                       request->context);
+    if (request->task == FF_INPAINT && !(request->context >= 1 && request->context <= MOST_CONTEXT))
+        return ff_fail(error, FF_ERROR_INPUT, "a context of %g makes no sense: from 1, the mask's box alone, to %g",
+                       request->context, MOST_CONTEXT);
     return FF_OK;
 }
 
