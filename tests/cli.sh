@@ -415,6 +415,28 @@ run 0 t2i $small -p 'a fox' -s 7 -o early.png --resume
 says 'starts from the beginning'
 cmp early.png still.png || fail "a run that had not begun was resumed to other frames"
 
+# ---- what a killed run left, where this one is refused ----
+run 0 t2i $small -p x --steps 1 -s 0 -n 2 -o left
+: >left/seed-0000.png.firstframe-999999999-0.part
+: >left/other.firstframe-999999999-0.part
+run 2 t2i $small -p x --steps 1 -s 0 -n 2 -o left
+says 'exists already'
+absent left/seed-0000.png.firstframe-999999999-0.part
+exists left/other.firstframe-999999999-0.part
+
+# ---- outputs that would take the place of inputs ----
+cp still.png keep.png
+for option in "--dump keep.png" "--preview keep.png" "--preview ./keep.png"; do
+    refuse 'would take the place of what --image reads' i2v $small -i keep.png -p x --frames 5 -o y.webp $option
+    refuse 'would take the place of what --last reads' i2v $small -i still.png --last keep.png -p x --frames 5 -o y.webp $option
+done
+refuse 'would take the place of what --mask reads' inpaint $small -i still.png --mask keep.png -p x -o keep.png
+run 0 t2i $small -p x --steps 1 -o y.png --dump keep.safetensors
+refuse 'would take the place of what --load reads' t2i $small -p x -o y.png --load keep.safetensors --dump keep.safetensors
+cmp still.png keep.png || fail "an input was overwritten"
+run 0 inpaint $small -i keep.png --box 8,8,16,16 -p x --steps 1 -o keep.png  # mended in its place
+cmp -s still.png keep.png && fail "the picture was not mended in its place"
+
 # ---- values that stop being finite ----
 for part in text_encoder/model transformer/diffusion_pytorch_model vae/diffusion_pytorch_model; do
     rm -rf damaged
@@ -424,13 +446,14 @@ for part in text_encoder/model transformer/diffusion_pytorch_model vae/diffusion
         printf '\377\377\377\377' | dd of=$weights bs=1 seek=$at conv=notrunc 2>/dev/null  # NaN in every type
     done
     for command in "i2v -i still.png -p x --frames 5 -o n.webp" "compare -p x --motion y -o n" "t2i -p x -n 3 -o n" \
-        "t2v -p x --frames 5 -o n.webp --dump n.safetensors"; do
+        "t2v -p x --frames 5 -o n.webp --dump n.safetensors" "t2v -p x --frames 5 -o -"; do
         ls -aR >before
         run 1 $command --size 32x32 --steps 2 -m damaged
         [ "$(wc -l <err)" -eq 1 ] || fail "not one sentence: $command with a damaged $part"
         says "firstframe: values stopped being finite while .*tensor .* of damaged/${part%/*} holds NaN or infinity"
         rmdir n 2>/dev/null
         ls -aR >after
+        [ "$command" != "t2v -p x --frames 5 -o -" ] || [ ! -s out ] || fail "something went to standard output"
         cmp -s before after || fail "something was written: $command with a damaged $part"
     done
 done

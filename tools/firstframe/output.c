@@ -137,19 +137,20 @@ static ff_status close_file(ff_output *output, ff_error *error)
 
 // ---- frames ----
 
+static ff_status start_y4m(ff_output *output, ff_error *error)
+{
+    const ff_output_settings *settings = &output->settings;
+    return ff_y4m_start(output->file, output->path, settings->width, settings->height, settings->fps, error);
+}
+
 static ff_status start_file(ff_output *output, ff_error *error)
 {
     const ff_output_settings *settings = &output->settings;
     ff_webp_settings webp = {settings->width,    settings->height,  settings->frames, settings->fps,
                              settings->lossless, settings->quality, settings->colours};
-    switch (output->kind) {
-    case FF_OUTPUT_WEBP:
+    if (output->kind == FF_OUTPUT_WEBP)
         return ff_webp_start(&output->webp, output->file, output->path, &webp, error);
-    case FF_OUTPUT_Y4M:
-        return ff_y4m_start(output->file, output->path, settings->width, settings->height, settings->fps, error);
-    default:
-        return FF_OK;
-    }
+    return output->kind == FF_OUTPUT_Y4M && !output->to_stdout ? start_y4m(output, error) : FF_OK;
 }
 
 static ff_status open_kind(ff_output_kind kind, const char *path, const ff_output_settings *settings, ff_output **out,
@@ -228,6 +229,8 @@ static ff_status add_y4m(ff_output *output, const ff_original *picture, ff_error
 {
     ff_image flat;
     ff_status status = ff_original_flatten(picture, 255, &flat, error);
+    if (status == FF_OK && output->to_stdout && output->added == 0)  // a run that fails earlier leaves nothing there
+        status = start_y4m(output, error);
     if (status == FF_OK)
         status = ff_y4m_add(output->file, output->path, &flat, error);
     free(flat.rgb);

@@ -282,6 +282,8 @@ static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
     if (status == FF_CANCELLED && one->state_kept)
         return ff_fail(error, status, "interrupted; %s keeps what was done, and the same command with --resume goes on "
                        "from there", one->state_path);
+    if (status == FF_CANCELLED && one->path && strcmp(one->path, "-") == 0)
+        return ff_fail(error, status, "interrupted; what went to standard output is not the whole clip");
     if (status == FF_CANCELLED)
         return ff_fail(error, status, "interrupted; nothing of %s was written", one->path ? one->path : "the run");
     if (status == FF_ERROR_NOT_FINITE && one->state_kept && !one->state) {  // going on from it would end here again
