@@ -28,8 +28,8 @@ ff_status ff_map_file(const char *path, ff_mapping *out, ff_error *error)
         int reason = errno;
         if (reason == ENOENT && lstat(path, &facts) == 0)
             return ff_fail(error, FF_ERROR_INPUT, "%s: a link to a file that is not there", path);
-        return ff_fail(error, reason == ENOENT || reason == ENOTDIR ? FF_ERROR_INPUT : FF_ERROR_IO, "%s: %s", path,
-                       strerror(reason));
+        return ff_fail(error, reason == ENOENT || reason == ENOTDIR || reason == ELOOP ? FF_ERROR_INPUT : FF_ERROR_IO,
+                       "%s: %s", path, strerror(reason));
     }
     if (fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         close(file);

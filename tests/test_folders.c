@@ -76,6 +76,12 @@ static void test_contradictions_are_refused(void **state)
         {"tokenizer/tokenizer.json", "\"Unigram\"", "\"BPE\"", "the model is BPE"},
         {"scheduler/scheduler_config.json", "\"flow_shift\": 3.0", "\"flow_shift\": -1",
          "scheduler/scheduler_config.json: a flow shift of -1"},
+        {"scheduler/scheduler_config.json", "\"flow_shift\": 3.0", "\"flow_shift\": 150",
+         "scheduler/scheduler_config.json: a flow shift of 150, must be 0.01 to 100"},
+        {"scheduler/scheduler_config.json", "\"flow_shift\": 3.0", "\"flow_shift\": 3.0, \"flow_shift\": -1",
+         "a flow shift of -1"},   // as Python has it, the last counts
+        {"scheduler/scheduler_config.json", "\"_class_name\"", "\"name\"", "_class_name is missing"},
+        {"model_index.json", "\"WanPipeline\"", "\"Wan\\nPipe\"", "_class_name is Wan?Pipe, expected"},
         {"scheduler/scheduler_config.json", "\"flow_shift\": 3.0", "\"flow_shift\": NaN",
          "scheduler_config.json: flow_shift is NaN, must be a finite number"},
         {"scheduler/scheduler_config.json", "\"solver_order\": 2", "\"solver_order\": 4", "from 1 to 3"},

@@ -10,7 +10,7 @@ ff_status ff_classes_pipeline(const ff_config *index, const char **name, ff_erro
     ff_status status = ff_config_string(index, "_class_name", NULL, name, error);
     if (status)
         return status;
-    if (!*name)
+    if (!*name || !**name)
         return ff_fail(error, FF_ERROR_INPUT, "%s: no _class_name, expected %s", ff_config_path(index), expected);
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof *known && !found; i++)

@@ -282,7 +282,13 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     facts->residual_vae = vae.residual;
     bool plain = transformer.in_channels == vae.latent_channels && transformer.out_channels == vae.latent_channels;
     facts->conditioning = !plain ? "channels" : model->expand_timesteps ? "anchor" : "none";
-    return read_defaults(model, error);
+    if ((status = read_defaults(model, error)))
+        return status;
+    double shift = facts->default_flow_shift;  // a run records it as an option
+    if (!(shift >= FF_LEAST_FLOW_SHIFT && shift <= FF_MOST_FLOW_SHIFT))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: a flow shift of %g, must be %g to %g", ff_config_path(model->scheduler),
+                       shift, FF_LEAST_FLOW_SHIFT, FF_MOST_FLOW_SHIFT);
+    return FF_OK;
 }
 
 static ff_status open_folder(ff_model *model, ff_error *error)
@@ -311,8 +317,10 @@ static ff_status open_folder(ff_model *model, ff_error *error)
 
 ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
 {
-    ff_model *model = calloc(1, sizeof *model);
     *out = NULL;
+    if (!folder || !folder[0])
+        return ff_fail(error, FF_ERROR_INPUT, "there is no model folder");
+    ff_model *model = calloc(1, sizeof *model);
     if (!model || !(model->folder = strdup(folder))) {
         free(model);
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", folder);

@@ -136,8 +136,8 @@ static ff_status read_options(const ff_config *config, ff_scheduler kind, ff_sch
     bool unipc = strcmp(name, "UniPCMultistepScheduler") == 0;
     bool euler = strcmp(name, "FlowMatchEulerDiscreteScheduler") == 0;
     if (kind == FF_SCHEDULER_MODEL && !unipc && !euler)
-        return ff_fail(error, FF_ERROR_INPUT, "%s: _class_name is \"%s\", expected \"UniPCMultistepScheduler\" or "
-                       "\"FlowMatchEulerDiscreteScheduler\"", ff_config_path(config), name);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: _class_name is %s\"%.100s\", expected \"UniPCMultistepScheduler\" or "
+                       "\"FlowMatchEulerDiscreteScheduler\"", ff_config_path(config), *name ? "" : "missing or ", name);
     if ((status = ff_config_size(config, "num_train_timesteps", 1000, 1, 1000000, &schedule->train_timesteps, error)))
         return status;
     if (isnan(schedule->flow_shift) && (status = read_shift(config, &schedule->flow_shift, error)))

@@ -9,15 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Texts from files must not steer the terminal they are shown on: control characters become '?', except tabs and ends
-// of lines. Those beyond ASCII, U+0080 to U+009F, take two bytes.
+// Texts from files must not steer the terminal they are shown on, nor break lines: control characters become '?'. Those beyond ASCII, U+0080 to U+009F, take two bytes.
 static void replace_controls(char *text)
 {
     for (unsigned char *at = (unsigned char *)text; *at; at++) {
         bool beyond = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
         if (beyond)
             at[1] = '?';
-        if (beyond || (*at < 0x20 && *at != '\t' && *at != '\n') || *at == 0x7F)
+        if (beyond || *at < 0x20 || *at == 0x7F)
             *at = '?';
     }
 }
