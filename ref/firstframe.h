@@ -309,7 +309,8 @@ typedef struct ff_bench_result {
 ff_status ff_bench(ff_model *model, const ff_bench_request *request, ff_bench_result *out, ff_error *error);
 
 // Starts so many threads, 0 for as many as OpenMP would take, for what the calling thread will run; FF_ERROR_MEMORY if
-// they cannot be started. To be called before the first run: OpenMP's runtime ends the program when it cannot start one.
+// they cannot be started. To be called before the first run: OpenMP's runtime ends the program when it cannot start
+// one.
 ff_status ff_check_threads(size_t threads, ff_error *error);
 
 // Most bytes of this process that were resident at once, mapped files included; 0 if unknown.

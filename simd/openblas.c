@@ -15,7 +15,7 @@
 #include "../ref/system.h"
 
 #define MOST_WIDENED ((size_t)8 << 20)     // floats of the weights that are widened at once
-#define LIBRARY_BYTES ((size_t)64 << 20)   // of addresses for the library itself
+#define LIBRARY_BYTES ((size_t)64 << 20)   // of address space for the library itself
 #define THREAD_BYTES ((size_t)160 << 20)   // for a thread's buffer: 128 MB in the builds that distributions ship
 #define WARM_SIDE ((size_t)64)             // columns of the first product, for each thread
 #define WARM_DEPTH ((size_t)256)
@@ -80,7 +80,7 @@ static bool warm_up(size_t threads)
     return true;
 }
 
-// Whether OpenBLAS has so many threads, started now if need be.
+// Whether OpenBLAS has so many threads, started now if need be. Under the lock, as are the two above.
 static bool start_threads(size_t threads)
 {
     if (threads <= blas.started)

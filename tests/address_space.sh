@@ -2,7 +2,7 @@
 # Little address space, as in a container or with ulimit -v: every command ends by itself, with its result or with one
 # sentence, and leaves nothing half-written behind. OpenBLAS, whose threads try for ever to get a buffer, is loaded only
 # when asked for.
-#   sh tests/address_space.sh PROGRAM SOURCE_FOLDER [--sanitized]     exits 77, with the reason, where it cannot be tried
+#   sh tests/address_space.sh PROGRAM SOURCE_FOLDER [--sanitized]     exits 77, with the reason, where it cannot be done
 if [ "${3-}" = --sanitized ]; then
     echo "skipped: a sanitizer takes terabytes of addresses"
     exit 77

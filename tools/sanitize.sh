@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs all tests under AddressSanitizer and UndefinedBehaviorSanitizer, as gcc and as clang have them, and then each fuzz
-# target for some time: clang's with libFuzzer, which keeps what it learns in the build folder.
+# Runs all tests under AddressSanitizer and UndefinedBehaviorSanitizer, as gcc and as clang have them, and then each
+# fuzz target for some time: clang's with libFuzzer, which keeps what it learns in the build folder.
 # usage: sh tools/sanitize.sh [SECONDS]      of each fuzz target (60)
 #   FUZZ_ONLY=1 sh tools/sanitize.sh 3600
 set -eu

@@ -21,7 +21,7 @@ typedef enum ff_economy {
     FF_ALL_BFLOAT, FF_ALL_HALF, FF_ECONOMIES
 } ff_economy;
 const ff_kernels *ff_verify_economy(ff_economy economy);
-// Whether a norm of such a table, on this thread, went without the memory to round its weights since this was last asked.
+// Whether a norm of such a table, on this thread, went without the memory to round its weights since this was asked.
 bool ff_verify_starved(void);
 // Weights that are no operand of a kernel, in place, as a table that stores weights in less precision has them.
 void ff_round_weights(const ff_kernels *kernels, size_t n, float *x);

@@ -13,7 +13,8 @@ mkdir "$seeds/safetensors" "$seeds/config" "$seeds/tokenizer" "$seeds/spiece" "$
 find "$golden" -name '*.safetensors' -size -16k | while IFS= read -r file; do
     cp "$file" "$seeds/safetensors/$(cksum <"$file" | tr ' ' -)"  # many have the same name
 done
-printf '\070\000\000\000\000\000\000\000{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   0000' >"$seeds/safetensors/scalar"
+printf '\070\000\000\000\000\000\000\000%s0000' '{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   ' \
+    >"$seeds/safetensors/scalar"
 find "$golden/diffusers/image" -type f -size -16k \( -name '*.png' -o -name '*.jpg' -o -name '*.webp' \) \
     -exec cp {} "$seeds/picture" \;
 find "$golden/diffusers/models" -name '*config.json' | while IFS= read -r file; do
@@ -33,8 +34,7 @@ cat >"$seeds/tokenizer/small" <<'END'
 END
 printf 'She slowly turns her head toward the camera' >"$seeds/prompt/plain"
 printf '&amp;amp; &#x41; &#65 &eacute; &notit; &#0; &#1114112;' >"$seeds/prompt/entities"
-printf '\357\254\201ne \342\200\234quoted\342\200\235 \357\274\241\357\274\242 e\314\201 \355\225\234\352\270\200 \360\237\230\200' \
-    >"$seeds/prompt/unicode"
+printf 'ﬁne “quoted” ＡＢ e\314\201 한글 😀' >"$seeds/prompt/unicode"
 printf 'a\r\nb\302\205c\342\200\250d\tb\033[31m\377' >"$seeds/prompt/lines"
 cat >"$seeds/map/whole" <<'END'
 # ours              theirs
@@ -54,7 +54,8 @@ for target in "$targets"/fuzz_*; do
     mkdir -p "$targets/$name.corpus"
     folders="$targets/$name.corpus $seeds/$name"
     # shellcheck disable=SC2086  # the words are meant to be split
-    if ! (cd "$targets" && "./fuzz_$name" "$@" -artifact_prefix="$name.found-" $folders) >"$targets/$name.log" 2>&1; then
+    if ! (cd "$targets" && "./fuzz_$name" "$@" -artifact_prefix="$name.found-" $folders) \
+        >"$targets/$name.log" 2>&1; then
         echo "fuzz_$name fails:"
         tail -n 60 "$targets/$name.log"
         failed=1

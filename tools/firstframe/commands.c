@@ -68,8 +68,8 @@ const ff_command ff_command_table[] = {
      .about = "Times the stages of i2v: the text encoder over 512 tokens, one evaluation of the transformer (without "
               "embedding the text), encoding the still and decoding the clip. Says for each the products it executed, "
               "their share of what fused multiply-adds alone reach here, measured in the same run, and what OpenBLAS's "
-              "sgemm, where it is installed, does on products of the same shapes. A stage runs at least twice unless that takes more than a "
-              "minute, up to ten times within three seconds, and the fastest counts.",
+              "sgemm, where it is installed, does on products of the same shapes. A stage runs at least twice unless "
+              "that takes more than a minute, up to ten times within three seconds, and the fastest counts.",
      .example = "firstframe bench --dims ti2v-5b --blocks 2 --size 640x352 --frames 25"},
     {.bit = FF_COMMAND_DIFF, .name = "diff", .run = ff_command_diff,
      .does = "where two dumps of a run part",

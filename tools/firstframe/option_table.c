@@ -277,8 +277,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .group = FF_GROUP_RUNNING, .effect = FRAMES, .commands = FF_COMMANDS_COMPUTE,
         .choices = {"auto", "scalar", "openblas", "f64"},
         .help = "auto (the default) computes everything itself; scalar does so with the plain kernels; openblas leaves "
-                "matrix products to OpenBLAS, where it is installed, and the last bits of the frames with them; f64 computes inside each kernel "
-                "in double.",
+                "matrix products to OpenBLAS, where it is installed, and the last bits of the frames with them; f64 "
+                "computes inside each kernel in double.",
         .foreign = "device"},
     [FF_OPTION_ESTIMATE] = {
         .name = "estimate", .kind = FF_KIND_FLAG, .offset = VALUE(estimate),
