@@ -59,7 +59,7 @@ through throughout till to toward towards under underneath unlike up upon via wi
 am is are was were be been being do does did doing done have has had having can could may might must shall should will
 would let lets not never ever
 s t d m re ve ll don doesn didn isn aren wasn weren won wouldn couldn shouldn hasn haven hadn
-here there now soon later again already always often sometimes once twice just only even still also too very quite
+here there now soon well later again already always often sometimes once twice just only even still also too very quite
 rather really almost nearly fully completely entirely slightly bit little lot first next last finally eventually please
 """
 MANNER = """
