@@ -274,7 +274,7 @@ typedef struct ff_bench_request {
     const char *dims;            // without a model, random weights of these dimensions: "ti2v-5b" or "t2v-1.3b"
     size_t blocks;               // with dims: transformer blocks and text encoder layers; 0: as published
     bool bf16;                   // with dims: weights are kept as bfloat16, else as float32
-    size_t most_weight_bytes;    // with dims: a component of more is refused while it is made; 0: whatever can be had
+    size_t most_weight_bytes;    // with dims: a component of more is refused while it is made; 0: what is free
     size_t width, height, frames;  // 0: the model's; rounded down as for a run
     unsigned stages;             // 0: all of them
     size_t threads;
@@ -315,6 +315,8 @@ ff_status ff_check_threads(size_t threads, ff_error *error);
 
 // Most bytes of this process that were resident at once, mapped files included; 0 if unknown.
 size_t ff_peak_memory(void);
+// Bytes of memory and swap that can be had without pushing anything out; 0 if unknown.
+size_t ff_available_memory(void);
 
 // ---- pictures ----
 

@@ -215,6 +215,35 @@ size_t ff_startable_threads(size_t count)
     return started;
 }
 
+// Memory that can be had without pushing anything out, and swap; 0 if the system does not say.
+static size_t memory_of_system(void)
+{
+    char line[128];
+    unsigned long long kilobytes;
+    size_t memory = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "MemAvailable: %llu", &kilobytes) == 1 || sscanf(line, "SwapFree: %llu", &kilobytes) == 1)
+            memory += (size_t)kilobytes * 1024;
+    }
+    if (file)
+        fclose(file);
+    return memory;
+}
+
+size_t ff_available_memory(void)
+{
+    unsigned long long limit;
+    size_t memory = memory_of_system();
+    FILE *group = fopen("/sys/fs/cgroup/memory.max", "r");  // holds a number or "max"
+    if (group) {
+        if (fscanf(group, "%llu", &limit) == 1 && (memory == 0 || limit < memory))
+            memory = (size_t)limit;
+        fclose(group);
+    }
+    return memory;
+}
+
 void *ff_reserve_memory(size_t bytes)
 {
     void *reserved = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -250,7 +250,8 @@ static ff_status invent(bench *b, const char *config, size_t layers, ff_inventio
     ff_status status = announce(b, "random weights");
     size_t count = b->request->blocks ? b->request->blocks : layers;
     ff_dtype dtype = b->request->bf16 ? FF_BF16 : FF_F32;
-    return status ? status : ff_invention_open(out, config, count, dtype, b->request->most_weight_bytes, b->error);
+    size_t most = b->request->most_weight_bytes ? b->request->most_weight_bytes : ff_available_memory();
+    return status ? status : ff_invention_open(out, config, count, dtype, most, b->error);
 }
 
 static size_t invented_bytes(const ff_invention *from)

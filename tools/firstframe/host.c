@@ -105,35 +105,6 @@ double ff_host_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-// Memory that can be had without pushing anything out, and swap; 0 if the system does not say.
-static size_t available_memory(void)
-{
-    char line[128];
-    unsigned long long kilobytes;
-    size_t memory = 0;
-    FILE *file = fopen("/proc/meminfo", "r");
-    while (file && fgets(line, sizeof line, file)) {
-        if (sscanf(line, "MemAvailable: %llu", &kilobytes) == 1 || sscanf(line, "SwapFree: %llu", &kilobytes) == 1)
-            memory += (size_t)kilobytes * 1024;
-    }
-    if (file)
-        fclose(file);
-    return memory;
-}
-
-size_t ff_host_memory(void)
-{
-    unsigned long long limit;
-    size_t memory = available_memory();
-    FILE *group = fopen("/sys/fs/cgroup/memory.max", "r");  // holds a number or "max"
-    if (group) {
-        if (fscanf(group, "%llu", &limit) == 1 && (memory == 0 || limit < memory))
-            memory = (size_t)limit;
-        fclose(group);
-    }
-    return memory;
-}
-
 uint64_t ff_host_random(void)
 {
     uint32_t value;

@@ -26,7 +26,6 @@ ff_status ff_host_go_on(const char *doing, ff_error *error);       // FF_CANCELL
 // ---- this process ----
 
 double ff_host_seconds(void);        // monotonic clock
-size_t ff_host_memory(void);         // bytes of memory and swap that can be had; 0 if unknown
 uint64_t ff_host_random(void);       // 32 random bits
 // The folder in which the program's own file lies. False if it cannot be told or does not fit.
 bool ff_host_program_folder(char *out, size_t capacity);

@@ -263,7 +263,7 @@ ff_status ff_job_note_words(const ff_job *job, const char *const *texts, size_t 
 ff_status ff_job_check_memory(const ff_job *job, ff_error *error)
 {
     double gigabyte = 1024.0 * 1024 * 1024;
-    size_t has = ff_host_memory(), needs = job->plan.memory_bytes;
+    size_t has = ff_available_memory(), needs = job->plan.memory_bytes;
     if (has == 0 || needs <= has)
         return FF_OK;
     return ff_fail(error, FF_ERROR_MEMORY, "%zux%zu x %zu needs about %.1f GiB of memory, and %.1f are free",
