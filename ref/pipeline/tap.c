@@ -200,9 +200,10 @@ ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb
         return status;
     if (found)
         ff_weight_widen(&loaded, index * count, count, values);
-    if (found && (status = ff_check_finite(count, values, error, "%.60s: frames_float, frame %zu", taps->load_path,
-                                           index)))
+    if (found && (status = ff_check_finite(count, values, error, "frames_float, frame %zu", index))) {
+        snprintf(taps->not_finite, sizeof taps->not_finite, "frames_float");
         return status;
+    }
     ff_pixels_round(count, values, rgb);
     status = find_loaded(taps, "frames", FF_U8, &loaded, &found, error);
     if (status || (found && (status = check_shape(taps, "frames", &loaded, 4, taps->shape, error))))

@@ -5,6 +5,7 @@
 
 #include "codec_png.h"
 #include "font.h"
+#include "protect.h"
 
 ff_status ff_canvas_create(size_t width, size_t height, ff_image *image, ff_error *error)
 {
@@ -60,7 +61,9 @@ void ff_canvas_picture(ff_image *image, long x, long y, long scale, const ff_ima
 ff_status ff_canvas_write(const ff_image *image, const char *path, ff_error *error)
 {
     ff_atomic_file out;
-    ff_status status = ff_atomic_create(path, &out, error);
+    ff_status status = ff_protect_check(path, error);
+    if (!status)
+        status = ff_atomic_create(path, &out, error);
     if (status)
         return status;
     if (!(status = ff_png_write(out.file, path, image, error)))

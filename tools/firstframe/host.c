@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "host.h"
+#include "protect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -162,6 +163,11 @@ bool ff_host_same_place(const char *a, const char *b)
            find_folder_of(b, &folder_b) && folder_a.st_dev == folder_b.st_dev && folder_a.st_ino == folder_b.st_ino;
 }
 
+char *ff_host_real_path(const char *path)
+{
+    return realpath(path, NULL);
+}
+
 ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error)
 {
     ff_status status = FF_OK;
@@ -200,7 +206,9 @@ void ff_host_remove_file(const char *path)
 ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error)
 {
     ff_atomic_file out;
-    ff_status status = ff_atomic_create(path, &out, error);
+    ff_status status = ff_protect_check(path, error);
+    if (!status)
+        status = ff_atomic_create(path, &out, error);
     if (status)
         return status;
     for (size_t i = 0; i < count && !status; i++)

@@ -36,6 +36,8 @@ bool ff_host_exists(const char *path);
 bool ff_host_is_folder(const char *path);
 // Whether two paths name one place for a file, which need not be there: the same name in the same folder.
 bool ff_host_same_place(const char *a, const char *b);
+// The path without links on the way, to be freed; NULL if there is no such file.
+char *ff_host_real_path(const char *path);
 // Makes the folder and those above it. *made: whether it was not there before.
 ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error);
 void ff_host_remove_folder(const char *path);  // if it is empty

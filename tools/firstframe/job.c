@@ -1,6 +1,7 @@
 #include "job.h"
 #include "host.h"
 #include "pictures.h"
+#include "protect.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -74,11 +75,14 @@ ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_r
         status = ff_model_folder_open(job->folder, report, &job->model, error);
     if (status != FF_OK)
         return status;
+    ff_protect_model(job->folder);
     job->facts = ff_model_describe(job->model);
     fill_request(job);
     status = ff_model_hash(job->model, job->model_hash, error);
     if (status == FF_OK)
         status = check_model(job, error);
+    if (status == FF_OK && options->dump)
+        status = ff_protect_check(options->dump, error);
     if (status == FF_OK && options->load)
         status = ff_job_hash_input(job, FF_OPTION_LOAD, error);
     if (status != FF_OK)

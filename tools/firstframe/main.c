@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "help.h"
 #include "host.h"
+#include "protect.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +64,7 @@ int main(int count, char **arguments)
         report.verbose = options.verbose;
         if (command->bit != FF_COMMAND_INSPECT)  // which computes nothing
             status = ff_check_threads(options.threads, &error);
+        ff_protect_inputs(&options);
         if (status == FF_OK)
             status = command->run(&options, &report, &error);
     }

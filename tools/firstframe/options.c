@@ -328,6 +328,14 @@ static ff_status check_outputs(const ff_options *values, ff_error *error)
     return FF_OK;
 }
 
+static bool replaces(const char *written, const char *read)
+{
+    char *real = ff_host_real_path(read);   // a link's target is what is read
+    bool same = ff_host_same_place(written, read) || (real && ff_host_same_place(written, real));
+    free(real);
+    return same;
+}
+
 // Nor that of what the run reads; but a picture may be mended in its own place.
 static ff_status check_inputs(const ff_options *values, ff_error *error)
 {
@@ -341,12 +349,12 @@ static ff_status check_inputs(const ff_options *values, ff_error *error)
             bool input = option->kind == FF_KIND_INPUT || id == FF_OPTION_MAP;
             const char *read = input ? *(const char *const *)value_of(values, id) : NULL;
             bool mends = values->command == FF_COMMAND_INPAINT && written[i] == FF_OPTION_OUTPUT && id == FF_OPTION_IMAGE;
-            if (read && !mends && ff_host_same_place(path, read))
+            if (read && !mends && replaces(path, read))
                 return ff_fail(error, FF_ERROR_INPUT, "--%s would take the place of what --%s reads", name, option->name);
         }
         const char *const operands[] = {values->operand, values->second_operand};
         for (int k = 0; path && written[i] != FF_OPTION_OUTPUT && k < 2; k++)
-            if (operands[k] && ff_host_same_place(path, operands[k]))
+            if (operands[k] && replaces(path, operands[k]))
                 return ff_fail(error, FF_ERROR_INPUT, "--%s would take the place of %s, which is read", name, operands[k]);
     }
     return FF_OK;

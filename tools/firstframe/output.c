@@ -10,6 +10,7 @@
 #include "codec_webp.h"
 #include "codec_y4m.h"
 #include "metadata.h"
+#include "protect.h"
 
 #define PATH_ROOM 4096
 
@@ -113,6 +114,8 @@ static ff_status create_file(ff_output *output, size_t i, ff_error *error)
     }
     ff_atomic_file *file = &output->files[i];
     ff_status status = name_file(output, i, name, error);
+    if (status == FF_OK)
+        status = ff_protect_check(name, error);
     if (status == FF_OK)
         status = i ? ff_atomic_create_next(name, output->files, i, file, error) : ff_atomic_create(name, file, error);
     if (status != FF_OK)

@@ -1,0 +1,16 @@
+// What a run reads must not be written over, whatever name it goes by: a link, a numbered output, a page's own file.
+#ifndef FF_PROTECT_H
+#define FF_PROTECT_H
+
+#include "options.h"
+
+// From here on the files that the options name as inputs are protected. A picture may be mended in its own place, and
+// `again` may write where its file is.
+void ff_protect_inputs(const ff_options *options);
+// The model's: its JSON files and all that lies in its subfolders.   folder: lives as long as the program writes
+void ff_protect_model(const char *folder);
+
+// To be asked before a file is created at `path`. FF_ERROR_INPUT: it is protected.
+ff_status ff_protect_check(const char *path, ff_error *error);
+
+#endif
