@@ -26,6 +26,8 @@ static ff_status cannot_write(const char *path, const char *reason, ff_error *er
 static ff_status check_place(const char *path, ff_error *error)
 {
     struct stat facts;
+    if (!path[0])
+        return ff_fail(error, FF_ERROR_INPUT, "a file without a name cannot be written");
     if (stat(path, &facts) != 0 || S_ISREG(facts.st_mode))
         return FF_OK;
     return cannot_write(path, S_ISDIR(facts.st_mode) ? "it is a folder" : "it is not a regular file", error);

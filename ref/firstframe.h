@@ -348,7 +348,8 @@ typedef struct ff_atomic_file {
     char *path, *temporary;
     int lock;
 } ff_atomic_file;
-// FF_ERROR_IO: there is no such folder, it may not be written to, or what is at `path` is no regular file.
+// FF_ERROR_INPUT: an empty path. FF_ERROR_IO: there is no such folder, it may not be written to, or what is at `path` is
+// no regular file.
 ff_status ff_atomic_create(const char *path, ff_atomic_file *out, ff_error *error);
 // The i-th of several files of one folder that appear together; the lock is the first one's.
 ff_status ff_atomic_create_next(const char *path, const ff_atomic_file *first, size_t i, ff_atomic_file *out,

@@ -158,7 +158,17 @@ static void test_impossible_requests_are_refused(void **state)
     request.frames = 1;
     assert_refused(model, &request, "last frame");
 
+    const ff_image endless = {SIZE_MAX, SIZE_MAX, pixels};
+    request.last = &endless;
+    assert_refused(model, &request, "too large");
+    request.last = NULL;
+    request.image = &endless;
+    assert_refused(model, &request, "too large");
     request.task = FF_INPAINT;
+    request.mask = painted;
+    assert_refused(model, &request, "too large");
+    request.mask = NULL;
+    request.image = &still;
     assert_refused(model, &request, "no mask");
     request.mask = painted;
     memset(painted, 0, sizeof painted);

@@ -386,6 +386,9 @@ static ff_status prepare(bench *b)
     ff_status status = ff_count_threads(request->threads, &b->out->threads, b->error);
     if (status)
         return status;
+    if (request->stages >> FF_BENCH_STAGES)
+        return ff_fail(b->error, FF_ERROR_INPUT, "stages %#x has bits above the %d there are", request->stages,
+                       FF_BENCH_STAGES);
     if (!b->model && (!request->dims || !(b->dims = ff_dims_find(request->dims))))
         return ff_fail(b->error, FF_ERROR_INPUT, "there are no dimensions called %.80s",
                        request->dims ? request->dims : "(none)");

@@ -13,6 +13,7 @@
 
 #define MOST_SIDE ((size_t)1 << 15)
 #define MOST_CONTEXT 1e6
+#define MOST_PICTURE ((size_t)1 << 20)
 #define MOST_FRAMES ((size_t)1 << 16)
 #define SAMPLER_TENSORS 11  // known, noise, input, both predictions, latents, and what the solver remembers
 
@@ -81,6 +82,14 @@ static bool is_empty(const ff_image *image)
     return !image || !image->rgb || !image->width || !image->height;
 }
 
+static ff_status check_picture(const ff_image *image, ff_error *error)
+{
+    if (image->width <= MOST_PICTURE && image->height <= MOST_PICTURE)
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_INPUT, "a picture of %zux%zu is too large: at most %zu pixels a side", image->width,
+                   image->height, MOST_PICTURE);
+}
+
 static ff_status check_values(const ff_request *request, ff_error *error)
 {
     bool pictured = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
@@ -96,6 +105,11 @@ static ff_status check_values(const ff_request *request, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "there is no picture to start from");
     if (request->task == FF_IMAGE_TO_VIDEO && request->last && is_empty(request->last))
         return ff_fail(error, FF_ERROR_INPUT, "the last frame's picture is empty");
+    ff_status status = pictured ? check_picture(request->image, error) : FF_OK;
+    if (!status && request->task == FF_IMAGE_TO_VIDEO && request->last)
+        status = check_picture(request->last, error);
+    if (status)
+        return status;
     if (request->task == FF_INPAINT && !request->mask)
         return ff_fail(error, FF_ERROR_INPUT, "there is no mask to say what to repaint");
     if (request->width > MOST_SIDE || request->height > MOST_SIDE)

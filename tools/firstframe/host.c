@@ -173,6 +173,7 @@ ff_status ff_host_make_folder(const char *path, bool *made, ff_error *error)
     ff_status status = FF_OK;
     char *partial = strdup(path);
     *made = false;
+    ff_host_catch_signals();   // from here on there is something to tidy up
     if (!partial)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for a path");
     for (char *at = partial + 1; status == FF_OK; at++) {
