@@ -427,18 +427,18 @@ exists left/other.firstframe-999999999-0.part
 # ---- outputs that would take the place of inputs ----
 cp still.png keep.png
 for option in "--dump keep.png" "--preview keep.png" "--preview ./keep.png"; do
-    refuse 'would take the place of what --image reads' i2v $small -i keep.png -p x --frames 5 -o y.webp $option
-    refuse 'would take the place of what --last reads' i2v $small -i still.png --last keep.png -p x --frames 5 -o y.webp $option
+    refuse 'would take the place of what is given as --image' i2v $small -i keep.png -p x --frames 5 -o y.webp $option
+    refuse 'would take the place of what is given as --last' i2v $small -i still.png --last keep.png -p x --frames 5 -o y.webp $option
 done
-refuse 'would take the place of what --mask reads' inpaint $small -i still.png --mask keep.png -p x -o keep.png
+refuse 'would take the place of what is given as --mask' inpaint $small -i still.png --mask keep.png -p x -o keep.png
 ln -s keep.png link.png
-refuse 'would take the place of what --image reads' i2v $small -i link.png -p x --frames 5 -o y.webp --dump keep.png
+refuse 'would take the place of what is given as --image' i2v $small -i link.png -p x --frames 5 -o y.webp --dump keep.png
 cp keep.png f-1.png
 mkdir pages
 cp keep.png pages/clip.webp
 for command in "i2v -o f-%d.png -i f-1.png --frames 5" "explain -o pages -i pages/clip.webp --frames 5"; do
     run 2 $command $small -p x
-    says 'would take the place of a file that is read'
+    says 'would take the place of what is given as --image'
 done
 cmp keep.png f-1.png && cmp keep.png pages/clip.webp || fail "an input was overwritten"
 cp -r model copied
@@ -447,9 +447,12 @@ says 'would take the place of a file of the model'
 cmp model/vae/diffusion_pytorch_model.safetensors copied/vae/diffusion_pytorch_model.safetensors || fail "a model was overwritten"
 run 0 t2i -m copied --size 32x32 --steps 1 -p x -o copied/y.png --dump copied/y.safetensors
 run 0 t2i -m copied --size 32x32 --steps 1 -p x -o copied/y.png --dump copied/y.safetensors
+for twice in 1 2; do  # pages may lie below the model
+    run 0 explain -m copied --size 32x32 --steps 1 -i keep.png -p x --frames 5 -o copied/explained
+done
 rm -r copied f-1.png pages
 run 0 t2i $small -p x --steps 1 -o y.png --dump keep.safetensors
-refuse 'would take the place of what --load reads' t2i $small -p x -o y.png --load keep.safetensors --dump keep.safetensors
+refuse 'would take the place of what is given as --load' t2i $small -p x -o y.png --load keep.safetensors --dump keep.safetensors
 cmp still.png keep.png || fail "an input was overwritten"
 run 0 inpaint $small -i keep.png --box 8,8,16,16 -p x --steps 1 -o keep.png  # mended in its place
 cmp -s still.png keep.png && fail "the picture was not mended in its place"

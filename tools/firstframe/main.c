@@ -64,7 +64,8 @@ int main(int count, char **arguments)
         report.verbose = options.verbose;
         if (command->bit != FF_COMMAND_INSPECT)  // which computes nothing
             status = ff_check_threads(options.threads, &error);
-        ff_protect_inputs(&options);
+        if (status == FF_OK)
+            status = ff_protect_inputs(&options, &error);
         if (status == FF_OK)
             status = command->run(&options, &report, &error);
     }

@@ -328,38 +328,6 @@ static ff_status check_outputs(const ff_options *values, ff_error *error)
     return FF_OK;
 }
 
-static bool replaces(const char *written, const char *read)
-{
-    char *real = ff_host_real_path(read);   // a link's target is what is read
-    bool same = ff_host_same_place(written, read) || (real && ff_host_same_place(written, real));
-    free(real);
-    return same;
-}
-
-// Nor that of what the run reads; but a picture may be mended in its own place.
-static ff_status check_inputs(const ff_options *values, ff_error *error)
-{
-    static const ff_option_id written[] = {FF_OPTION_OUTPUT, FF_OPTION_DUMP, FF_OPTION_PREVIEW, FF_OPTION_PLOT,
-                                           FF_OPTION_HEAT_MAP};
-    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
-        const char *path = *(const char *const *)value_of(values, written[i]);
-        const char *name = ff_option_table[written[i]].name;
-        for (int id = 0; path && id < FF_OPTIONS; id++) {
-            const ff_option *option = &ff_option_table[id];
-            bool input = option->kind == FF_KIND_INPUT || id == FF_OPTION_MAP;
-            const char *read = input ? *(const char *const *)value_of(values, id) : NULL;
-            bool mends = values->command == FF_COMMAND_INPAINT && written[i] == FF_OPTION_OUTPUT && id == FF_OPTION_IMAGE;
-            if (read && !mends && replaces(path, read))
-                return ff_fail(error, FF_ERROR_INPUT, "--%s would take the place of what --%s reads", name, option->name);
-        }
-        const char *const operands[] = {values->operand, values->second_operand};
-        for (int k = 0; path && written[i] != FF_OPTION_OUTPUT && k < 2; k++)
-            if (operands[k] && replaces(path, operands[k]))
-                return ff_fail(error, FF_ERROR_INPUT, "--%s would take the place of %s, which is read", name, operands[k]);
-    }
-    return FF_OK;
-}
-
 static ff_status check_required(const ff_options *values, ff_error *error)
 {
     for (int id = 0; id < FF_OPTIONS; id++) {
@@ -375,8 +343,7 @@ static ff_status check_required(const ff_options *values, ff_error *error)
         return ff_fail(error, FF_ERROR_INPUT, "--mask FILE or --box X,Y,W,H is missing: what shall be painted anew?");
     if ((values->command & FF_COMMANDS_MAKE) && !values->output && !values->dump && !values->estimate)
         return ff_fail(error, FF_ERROR_INPUT, "-o/--output PATH is missing");
-    ff_status status = check_outputs(values, error);
-    return status ? status : check_inputs(values, error);
+    return check_outputs(values, error);
 }
 
 // The option an argument names ("--steps", "--steps=20", "-n"); *value is what follows the equals sign, or NULL.
