@@ -1,5 +1,5 @@
 // SiLU and the two kinds of GELU.
-#include "elementary.h"
+#include "vector_elementary.h"
 #include "elements.h"
 #include "simd.h"
 

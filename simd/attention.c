@@ -1,6 +1,6 @@
 // Softmax attention: scores of a block of queries with all keys, their exponentials, and the sum of values, each a
 // product of row panels with packed columns. Keys are packed transposed, values as they lie, once a head.
-#include "elementary.h"
+#include "vector_elementary.h"
 #include "lanes.h"
 #include "pack.h"
 #include "product.h"

@@ -3,7 +3,7 @@
 // With many rows, row panels are copied from a and the weight's rows are packed as columns. With few, the two change
 // places, so that the weight, which is then all the work, is only streamed: the weight's rows go into row panels, a's
 // rows are packed as columns, and tiles come out transposed. fma(a, b, c) is fma(b, a, c).
-#include "elementary.h"
+#include "vector_elementary.h"
 #include "pack.h"
 #include "product.h"
 

@@ -1,5 +1,5 @@
 // Norms.
-#include "elementary.h"
+#include "vector_elementary.h"
 #include "elements.h"
 #include "lanes.h"
 #include "simd.h"

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/clip.h"
-#include "measure/colour_match.h"
+#include "check/figures/clip.h"
+#include "image/colour_match.h"
 
 #define FACTOR 8
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "pictures.h"
+#include "commands/commands.h"
+#include "pictures/pictures.h"
 
 static char folder[] = "/tmp/firstframe-test-XXXXXX";
 

@@ -60,7 +60,7 @@ cat names
 cat >wrong.html <<'END_OF_PAGE'
 computed in `ref/nowhere.c, ff_vae_encode`
 computed in `ref/vae/vae.c, ff_vae_encode and ff_nothing`
-computed in `ref/transformer/block.c, cross_attention; ref/transformer/run.c, self_attention`
+computed in `ref/transformer/block.c, cross_attention; ref/transformer/transformer.c, self_attention`
 after `ff_anchor_select(&r->nowhere, ...)` in ref/pipeline/run.c, denoise_step: `attend_nowhere`
 END_OF_PAGE
 cat >wrong.md <<'END_OF_README'
@@ -71,7 +71,7 @@ END_OF_README
 pages=$here/wrong.html
 check "$here/wrong.md" README.md ref/README.md >out
 for wanted in "wrong.html:1: there is no ref/nowhere.c" "wrong.html:2: ff_nothing is not defined in ref/vae/vae.c" \
-    "wrong.html:2: there is no ff_nothing" "wrong.html:3: self_attention is not defined in ref/transformer/run.c" \
+    "wrong.html:2: there is no ff_nothing" "wrong.html:3: self_attention is not defined in ref/transformer/transformer.c" \
     "wrong.html:4: ref/pipeline/run.c has no attend_nowhere" "wrong.html:4: ref/pipeline/run.c has no nowhere" \
     "wrong.md:1: there is no golden/nowhere.png" "wrong.md:1: README.md has no heading nowhere" \
     "wrong.md:2: there is no tools/nowhere.sh" "wrong.md:2: there is no text/nowhere.c" \

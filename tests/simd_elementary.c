@@ -1,5 +1,5 @@
 // The elementary functions of vectors against the scalar ones. Compiled once for each instruction set, as simd/ is.
-#include "../simd/elementary.h"
+#include "../simd/vector_elementary.h"
 
 #include <math.h>
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "golden.h"
-#include "measure/dims.h"
+#include "check/bench/bench.h"
+#include "check/bench/dims.h"
 #include "pipeline/model.h"
 
 #define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"

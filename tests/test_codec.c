@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pictures.h"
+#include "pictures/pictures.h"
 
 static const char *golden_path(const char *name)
 {

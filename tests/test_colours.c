@@ -9,8 +9,8 @@
 #include <webp/demux.h>
 #include <zlib.h>
 
-#include "colour_space.h"
-#include "commands.h"
+#include "codecs/colour_space.h"
+#include "commands/commands.h"
 
 #define BOX "--box", "3,2,5,5"
 

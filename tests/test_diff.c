@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "golden.h"
-#include "measure/diff.h"
-#include "measure/picture.h"
+#include "check/diff/diff.h"
+#include "check/diff/picture.h"
 
 #define PSNR_ELSEWHERE 23.902812611087
 #define SSIM_ELSEWHERE 0.946955126581

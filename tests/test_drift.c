@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/align.h"
-#include "measure/colour_match.h"
-#include "measure/drift.h"
-#include "measure/flicker.h"
-#include "measure/motion.h"
+#include "image/align.h"
+#include "image/colour_match.h"
+#include "check/figures/drift.h"
+#include "check/figures/flicker.h"
+#include "check/figures/motion.h"
 
 #define MOVES 5.0   // the response to what counts is at least so many times that to what does not
 

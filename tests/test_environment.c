@@ -10,10 +10,11 @@
 
 #include "figures.h"
 #include "golden.h"
+#include "check/bench/bench.h"
 #include "image/fit.h"
-#include "measure/diff.h"
-#include "measure/picture.h"
-#include "measure/verify.h"
+#include "check/diff/diff.h"
+#include "check/diff/picture.h"
+#include "check/verify/verify.h"
 
 #define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"
 #define POOL 4

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "measure/clip.h"
+#include "check/figures/clip.h"
 
 enum { SIDE = 32, MOST_FRAMES = 10, CLIPS = 4 };
 

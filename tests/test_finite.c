@@ -8,11 +8,11 @@
 
 #include <cjson/cJSON.h>
 
-#include "finite.h"
+#include "base/finite.h"
 #include "firstframe.h"
 #include "golden.h"
 #include "model_copy.h"
-#include "system.h"
+#include "base/system.h"
 #include "vae_models.h"
 
 enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE };

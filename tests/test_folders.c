@@ -8,7 +8,7 @@
 
 #include "golden.h"
 #include "model_copy.h"
-#include "system.h"
+#include "base/system.h"
 
 // Writes the model's file with `from` replaced by `to`; from "": writes `to` alone.
 static void change_file(const char *name, const char *from, const char *to)

@@ -8,7 +8,6 @@
 
 #include "image/fit.h"
 #include "image/resize.h"
-#include "kernels/sha256_blocks.h"
 
 // The same linear congruential generator as in tools/golden/image.py.
 static ff_image noise(size_t width, size_t height, uint32_t seed)
@@ -61,22 +60,6 @@ static void sha256_gives_the_published_digests(void **state)
     ff_sha256_finish(&hash, digest);
     static const uint8_t expected[4] = {0xcd, 0xc7, 0x6e, 0x5c};
     assert_memory_equal(digest, expected, 4);
-}
-
-// 1 to 99 blocks, in one go and one by one: the processor's instructions, if it has them, begin at a number of blocks.
-static void sha256_of_many_blocks_is_that_of_each(void **state)
-{
-    (void)state;
-    uint8_t bytes[99 * 64];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(i * i / 7 + i);
-    for (size_t blocks = 1; blocks <= 99; blocks++) {
-        uint32_t together[8] = {1, 2, 3, 4, 5, 6, 7, 0xFFFFFFFF}, single[8] = {1, 2, 3, 4, 5, 6, 7, 0xFFFFFFFF};
-        ff_sha256_blocks(together, blocks, bytes);
-        for (size_t i = 0; i < blocks; i++)
-            ff_sha256_blocks_plain(single, 1, bytes + 64 * i);
-        assert_memory_equal(together, single, sizeof single);
-    }
 }
 
 // Pillow 13's LANCZOS for RGB, exact.
@@ -237,7 +220,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests),
-        cmocka_unit_test(sha256_of_many_blocks_is_that_of_each),
         cmocka_unit_test(resizing_is_pillows_to_the_byte),
         cmocka_unit_test(a_window_is_a_crop_of_the_whole),
         cmocka_unit_test(resizing_refuses_what_has_no_pixels),

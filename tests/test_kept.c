@@ -10,8 +10,8 @@
 #include <png.h>
 #include <webp/decode.h>
 
-#include "commands.h"
-#include "pictures.h"
+#include "commands/commands.h"
+#include "pictures/pictures.h"
 
 #define OPAQUE 65535
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mask.h"
-#include "pictures.h"
+#include "pictures/mask.h"
+#include "pictures/pictures.h"
 
 #define WIDTH 20
 #define HEIGHT 10

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "golden.h"
-#include "measure/verify_parts.h"
+#include "check/verify/verify_parts.h"
 #include "verify_faults.h"
 #include "firstframe.h"
 #include "text/words.h"

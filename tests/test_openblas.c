@@ -6,8 +6,8 @@
 
 #include "golden.h"
 #include "kernels/kernels.h"
-#include "measure/dims.h"
-#include "system.h"
+#include "check/bench/dims.h"
+#include "base/system.h"
 
 #define TOLERANCE 2e-6
 #if !defined(FF_OPENBLAS)

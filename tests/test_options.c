@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "edit_distance.h"
-#include "options.h"
+#include "commands/commands.h"
+#include "line/edit_distance.h"
+#include "line/options.h"
 
 #define MOST_ARGUMENTS 16
 

@@ -12,10 +12,10 @@
 
 #include <webp/demux.h>
 
-#include "contact_sheet.h"
-#include "metadata.h"
-#include "output.h"
-#include "pictures.h"
+#include "draw/contact_sheet.h"
+#include "files/metadata.h"
+#include "pictures/output.h"
+#include "pictures/pictures.h"
 
 static char folder[] = "/tmp/firstframe-test-XXXXXX";
 

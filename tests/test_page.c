@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
-#include "heat.h"
-#include "page.h"
-#include "plot.h"
-#include "show.h"
+#include "files/base64.h"
+#include "draw/heat.h"
+#include "draw/page.h"
+#include "draw/plot.h"
+#include "pictures/show.h"
 
 // RFC 4648, section 10.
 static void base64_is_the_standards(void **state)

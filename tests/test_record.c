@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "destination.h"
-#include "host.h"
-#include "output.h"
-#include "record.h"
-#include "resume.h"
+#include "files/destination.h"
+#include "files/host.h"
+#include "pictures/output.h"
+#include "run/record.h"
+#include "run/resume_run.h"
 
 static char folder[] = "/tmp/firstframe-test-XXXXXX";
 

@@ -11,7 +11,7 @@
 
 #include "golden.h"
 #include "kernels/kernels.h"
-#include "system.h"
+#include "base/system.h"
 
 #define TOLERANCE 5e-5
 #define MOST_ARGUMENTS 64

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "golden.h"
-#include "commands.h"
+#include "commands/commands.h"
 
 #define TINY " -m " FF_GOLDEN "/diffusers/models/tiny-ti2v "
 #define SHIPPED " -m " FF_GOLDEN "/model "

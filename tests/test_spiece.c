@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "system.h"
+#include "base/system.h"
 #include "text/text.h"
 
 #define TEXT FF_GOLDEN "/diffusers/text/"

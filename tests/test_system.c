@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "golden.h"
-#include "system.h"
+#include "base/system.h"
 
 static char folder[] = "/tmp/ff-system-XXXXXX";
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "golden.h"
-#include "measure/verify_parts.h"
+#include "check/verify/verify_parts.h"
 #include "model_copy.h"
-#include "system.h"
+#include "base/system.h"
 #include "verify_faults.h"
 
 static const char *model_name;   // of the model that dumps are judged against

@@ -10,7 +10,7 @@
 
 #include "golden.h"
 #include "model_copy.h"
-#include "system.h"
+#include "base/system.h"
 
 // ---- changing files of safetensors ----
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 #include "resize.h"
 
 #define MOST_SCALED ((size_t)1 << 30)

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "../kernels/mathematics.h"
-#include "../system.h"
-#include "../tensor.h"
+#include "../base/system.h"
+#include "../base/tensor.h"
 
 #define LOBES 3.0              // a of the Lanczos window
 #define FRACTION_BITS 22       // 32 bits less 8 for the sample and 2 for lobes that overshoot

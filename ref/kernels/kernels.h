@@ -9,7 +9,7 @@
 #ifndef FF_KERNELS_H
 #define FF_KERNELS_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // Memory that products pack operands into, kept from call to call: fresh memory costs more time than packing, for the
 // system clears it. Begin with zeros. One that `counts` gives nothing and only remembers the most it was asked for, so

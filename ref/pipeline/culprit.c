@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../finite.h"
+#include "../base/finite.h"
 
 // The first tensor, in the files' order, that holds NaN or infinity; NULL if none does.
 static const char *damaged_tensor(const ff_weights *weights)

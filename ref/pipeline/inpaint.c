@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 
 #define MOST_TINT 32.0f  // of 255
 

@@ -2,7 +2,7 @@
 #ifndef FF_INPAINT_H
 #define FF_INPAINT_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // Sets plan->crop_*: the mask's box times `context`, widened to the aspect ratio aspect_w : aspect_h and kept inside
 // the picture.   mask: [height, width], 128 and above repaints.   FF_ERROR_INPUT if the mask paints nothing.

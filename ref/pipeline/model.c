@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "../sampler/schedule.h"
-#include "../system.h"
+#include "../base/system.h"
 #include "../text/unicode.h"
 #include "classes.h"
 

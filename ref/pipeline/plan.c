@@ -7,7 +7,7 @@
 
 #include "../image/fit.h"
 #include "../sampler/schedule.h"
-#include "../system.h"
+#include "../base/system.h"
 #include "inpaint.h"
 #include "threads.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 
 // Layout: magic, fingerprint, SHA-256 of the rest, next step (8 bytes), latents, solver. All little-endian.
 static const char magic[8] = "ffstate1";

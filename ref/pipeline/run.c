@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "../image/fit.h"
-#include "../measure/colour_match.h"
-#include "../finite.h"
+#include "../image/colour_match.h"
+#include "../base/finite.h"
 #include "../sampler/noise.h"
 #include "../sampler/schedule.h"
-#include "../system.h"
+#include "../base/system.h"
 #include "culprit.h"
 #include "inpaint.h"
 #include "pixels.h"

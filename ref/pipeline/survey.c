@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 #include "../weights/weights.h"
 #include "classes.h"
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../finite.h"
-#include "../system.h"
+#include "../base/finite.h"
+#include "../base/system.h"
 #include "pixels.h"
 
 #define MOST_PARTS_OF_A_BLOCK 19  // that op level shows, its output included

@@ -3,7 +3,7 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#include "../system.h"
+#include "../base/system.h"
 
 ff_status ff_count_threads(size_t threads, size_t *count, ff_error *error)
 {

@@ -3,7 +3,7 @@
 #ifndef FF_THREADS_H
 #define FF_THREADS_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // How many threads are meant by a number of them, 0 being as many as OpenMP would take, and FF_MOST_THREADS at most.
 // FF_ERROR_INPUT if the number is larger.

@@ -3,7 +3,7 @@
 #ifndef FF_ANCHOR_H
 #define FF_ANCHOR_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // Latent cells: frames * height * width of them, in patches of patch_t * patch_h * patch_w, each patch one token.
 // Every size is a multiple of its patch's.

@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 #include "charsmap.h"
 
 typedef enum ff_normalizer_kind {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // FNV-1a, 64 bits.
 static const uint64_t hash_of_nothing = 0xCBF29CE484222325u;

@@ -3,7 +3,7 @@
 #ifndef FF_TEXT_SPIECE_H
 #define FF_TEXT_SPIECE_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // Bytes of the file that are not read yet.
 typedef struct ff_wire {

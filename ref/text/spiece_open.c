@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 #include "../weights/json.h"
 #include "spiece_tokens.h"
 

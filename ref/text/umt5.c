@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../finite.h"
+#include "../base/finite.h"
 #include "umt5.h"
 
 // ---- opening ----

@@ -5,7 +5,7 @@
 
 #include <utf8proc.h>
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // Room for `more` elements after the `count` there are. Returns the array, perhaps moved, or NULL without memory.
 static void *grow(void *at, size_t count, size_t *capacity, size_t more, size_t element_size)

@@ -2,7 +2,7 @@
 #ifndef FF_TEXT_UNIGRAM_H
 #define FF_TEXT_UNIGRAM_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 #include "pieces.h"
 
 #define FF_NO_PIECE SIZE_MAX

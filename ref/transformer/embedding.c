@@ -1,5 +1,5 @@
 // What surrounds the blocks: timestep sinusoids, rotary angles, patches. Host mathematics in double, rounded once.
-#include "model.h"
+#include "transformer_weights.h"
 
 #include <string.h>
 

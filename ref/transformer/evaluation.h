@@ -1,8 +1,8 @@
-// One evaluation of the transformer in progress, shared by run.c, block.c and taps.c.
+// One evaluation of the transformer in progress, shared by transformer.c, block.c and transformer_taps.c.
 #ifndef FF_TRANSFORMER_EVALUATION_H
 #define FF_TRANSFORMER_EVALUATION_H
 
-#include "model.h"
+#include "transformer_weights.h"
 
 // hidden is the residual stream; normed and wide hold what a layer needs for a moment.
 typedef struct ff_evaluation {

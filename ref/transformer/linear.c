@@ -1,5 +1,5 @@
 // A linear layer as a product for the kernels.
-#include "model.h"
+#include "transformer_weights.h"
 
 ff_matmul ff_linear_product(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x, float *out)
 {

@@ -1,7 +1,7 @@
 // Frames in a temporary file. What waits there, for all frames of a clip, would take more memory than a strip does.
 #include <limits.h>
 
-#include "../system.h"
+#include "../base/system.h"
 #include "strips.h"
 
 size_t ff_vae_waiting_bytes(size_t frames, size_t height, size_t row_floats)

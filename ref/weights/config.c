@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 #include "json.h"
 
 struct ff_config {

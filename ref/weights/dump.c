@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 
 #define HEADER_BYTES_PER_TENSOR 192
 #define HEADER_BYTES_SPARE (1 << 20)  // for tensors with long names

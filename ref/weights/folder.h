@@ -2,7 +2,7 @@
 #ifndef FF_WEIGHTS_FOLDER_H
 #define FF_WEIGHTS_FOLDER_H
 
-#include "../system.h"
+#include "../base/system.h"
 
 typedef struct ff_weight_files {
     ff_names files;          // paths, in the order of their names

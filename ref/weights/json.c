@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../system.h"
+#include "../base/system.h"
 #include "content.h"
 
 // What takes the place of Python's names for numbers, in as many bytes, so that offsets in messages stay those of the

@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // text: `size` bytes holding one JSON object.   path, what: "config.json", "not a JSON object", for messages
 // NaN, Infinity and -Infinity, which are not JSON but what Python's json writes for such numbers, become those numbers.

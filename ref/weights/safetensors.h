@@ -4,7 +4,7 @@
 
 #include "weights.h"
 
-#include "../system.h"
+#include "../base/system.h"
 #include "folder.h"
 #include "json.h"
 

@@ -2,7 +2,7 @@
 #ifndef FF_WEIGHTS_H
 #define FF_WEIGHTS_H
 
-#include "../tensor.h"
+#include "../base/tensor.h"
 
 // ---- one JSON object ----
 typedef struct ff_config ff_config;

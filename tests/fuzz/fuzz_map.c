@@ -1,6 +1,6 @@
 // A map file of any bytes is read or refused, and whatever it says is done to names and a tensor, or refused.
 #include "input.h"
-#include "measure/map.h"
+#include "check/diff/map.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -1,8 +1,8 @@
 // A PNG, JPEG or WebP of any bytes is decoded or refused; what was decoded, with its alpha, depth and colours, can be
 // made RGB and written.
 #include "input.h"
-#include "../../tools/firstframe/codec_png.h"
-#include "../../tools/firstframe/pictures.h"
+#include "codecs/codec_png.h"
+#include "pictures/pictures.h"
 
 #define MOST_WRITTEN 65536   // pixels; larger ones take too long
 

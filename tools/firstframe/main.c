@@ -1,8 +1,8 @@
 // firstframe on the command line: finds the command, reads its options, runs it and reports.
-#include "commands.h"
-#include "help.h"
-#include "host.h"
-#include "protect.h"
+#include "commands/commands.h"
+#include "line/help.h"
+#include "files/host.h"
+#include "files/protect.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,0 @@
-// Text made with printf's formats.
-#ifndef FF_TEXT_H
-#define FF_TEXT_H
-
-// The caller frees it; NULL without memory.
-char *ff_text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-#endif
