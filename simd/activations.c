@@ -20,21 +20,21 @@ static inline vec gelu_erf_of(vec x)
     return vec_mul(vec_mul(vec_set(0.5f), x), vec_add(vec_set(1.0f), erf));
 }
 
-static void silu(size_t n, const float *x, float *out)
+static void silu(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > SHARED)
     for (size_t first = 0; first < n; first += BLOCK)
         FOR_VECTORS(first, block_end(first, n), PUT(out, vec_silu(GET(x))));
 }
 
-static void gelu_tanh(size_t n, const float *x, float *out)
+static void gelu_tanh(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > SHARED)
     for (size_t first = 0; first < n; first += BLOCK)
         FOR_VECTORS(first, block_end(first, n), PUT(out, gelu_tanh_of(GET(x))));
 }
 
-static void gelu_erf(size_t n, const float *x, float *out)
+static void gelu_erf(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > SHARED)
     for (size_t first = 0; first < n; first += BLOCK)

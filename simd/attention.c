@@ -64,7 +64,7 @@ static void finish_scores(const void *source, size_t row, size_t count, size_t k
         for (size_t c = 0; c < width; c += VEC) {
             vec score = vec_mul(vec_load(tile + r * TILE_COLUMNS + c), vec_set(p->scale));
             if (bias)
-                score = vec_add(score, vec_load_some(bias + c, smaller(VEC, width - c)));
+                score = vec_add(score, vec_load_some(bias + c, ff_smaller(VEC, width - c)));
             vec_store(to + c, score);
             if (c + VEC <= width)
                 vec_store(most, vec_max(score, vec_load(most)));
@@ -93,7 +93,7 @@ static float exponentials(const block *b, size_t row)
         lanes[i] = vec_zero();
     for (size_t first = 0; first < b->p->keys; first += PANEL_DEPTH) {
         float *s = score_at(b, row, first);
-        size_t n = smaller(PANEL_DEPTH, b->p->keys - first);
+        size_t n = ff_smaller(PANEL_DEPTH, b->p->keys - first);
         for (size_t j = 0; j < n; j += LANES)
             for (size_t i = 0; i < LANE_VECTORS && j + i * VEC < n; i++) {
                 vec e = vec_exp(vec_sub(vec_load(s + j + i * VEC), most));
@@ -129,7 +129,7 @@ static void finish_out(const void *source, size_t row, size_t count, size_t colu
     for (size_t r = 0; r < count; r++) {
         float *out = p->out + ((b->query + row + r) * p->heads + b->head) * p->head_dim + column;
         for (size_t c = 0; c < width; c += VEC)
-            vec_store_some(out + c, smaller(VEC, width - c),
+            vec_store_some(out + c, ff_smaller(VEC, width - c),
                            vec_div(vec_load(tile + r * TILE_COLUMNS + c), vec_set(b->sums[row + r])));
     }
 }
@@ -152,7 +152,7 @@ static void multiply(const ff_product *product, size_t rows, size_t height, cons
 {
     size_t strip = ff_product_strip(product->columns);
     for (size_t first = 0; first < product->columns; first += strip)
-        ff_product_block(product, 0, rows, height, first, smaller(strip, product->columns - first),
+        ff_product_block(product, 0, rows, height, first, ff_smaller(strip, product->columns - first),
                          packed + first * product->depth, workspace);
 }
 
@@ -167,7 +167,7 @@ static void attend(block *b, size_t rows, const float *keys, const float *values
     multiply(&with_values, rows, b->height, values, workspace);
 }
 
-static ff_status attention(const ff_attention *p)
+static ff_status attention(const ff_kernels *kernels, const ff_attention *p)
 {
     if (p->queries == 0 || p->keys == 0 || p->heads == 0 || p->head_dim == 0)
         return FF_OK;
@@ -182,10 +182,10 @@ static ff_status attention(const ff_attention *p)
         !ff_multiply_sizes(divide_up(p->keys, PANEL_DEPTH), QUERY_PANELS * PANEL_FLOATS, &own_floats) ||
         !ff_add_sizes(own_floats, WORKSPACE_FLOATS, &own_floats) || !ff_multiply_sizes(own_floats, threads, &floats))
         return FF_ERROR_MEMORY;
-    size_t group = smaller(p->heads, GROUP_FLOATS / head_floats ? GROUP_FLOATS / head_floats : 1), packed_floats;
+    size_t group = ff_smaller(p->heads, GROUP_FLOATS / head_floats ? GROUP_FLOATS / head_floats : 1), packed_floats;
     if (!ff_multiply_sizes(group, head_floats, &packed_floats) || !ff_add_sizes(floats, packed_floats, &floats))
         return FF_ERROR_MEMORY;
-    float *packed = ff_product_memory(p->scratch, floats);
+    float *packed = ff_product_memory(kernels->scratch, floats);
     if (!packed)
         return FF_ERROR_MEMORY;
     size_t key_vectors = divide_up(p->keys, VEC), value_vectors = divide_up(p->head_dim, VEC);
@@ -195,7 +195,7 @@ static ff_status attention(const ff_attention *p)
         float most[QUERY_PANELS * TILE_ROWS * VEC];
         block b = {.p = p, .height = height, .scores = workspace + WORKSPACE_FLOATS, .most = most};
         for (size_t first = 0; first < p->heads; first += group) {
-            size_t heads = smaller(group, p->heads - first);
+            size_t heads = ff_smaller(group, p->heads - first);
 #pragma omp for schedule(dynamic, 4)
             for (size_t task = 0; task < heads * (key_vectors + value_vectors); task++) {
                 size_t head = task / (key_vectors + value_vectors), vector = task % (key_vectors + value_vectors);
@@ -214,11 +214,11 @@ static ff_status attention(const ff_attention *p)
                 const float *keys = packed + task / blocks * head_floats;
                 b.head = first + task / blocks;
                 b.query = task % blocks * block_rows;
-                attend(&b, smaller(block_rows, p->queries - b.query), keys, keys + key_floats, workspace);
+                attend(&b, ff_smaller(block_rows, p->queries - b.query), keys, keys + key_floats, workspace);
             }
         }
     }
-    ff_product_leave(p->scratch, packed);
+    ff_product_leave(kernels->scratch, packed);
     return FF_OK;
 }
 

@@ -14,10 +14,10 @@ static void clear(size_t n, float *to)
 // Elements [from, from + n) of an image row of `length` floats; zeros where it has none. from may be negative.
 static void copy_within(const float *image_row, ptrdiff_t length, ptrdiff_t from, size_t n, float *to)
 {
-    size_t before = from < 0 ? smaller((size_t)-from, n) : 0;
+    size_t before = from < 0 ? ff_smaller((size_t)-from, n) : 0;
     clear(before, to);
     from += (ptrdiff_t)before;
-    size_t inside = from < length ? smaller((size_t)(length - from), n - before) : 0;
+    size_t inside = from < length ? ff_smaller((size_t)(length - from), n - before) : 0;
     pack_run(image_row + (inside ? from : 0), FF_F32, 0, inside, to + before);
     clear(n - before - inside, to + before + inside);
 }
@@ -32,7 +32,7 @@ static void gather_pixel(const ff_convolution *p, size_t pixel, size_t k, size_t
     ptrdiff_t left = ((ptrdiff_t)(x * p->stride_w) - (ptrdiff_t)p->pad_left) * (ptrdiff_t)p->in_channels;
     size_t kernel_row = k / run, offset = k % run;
     while (n > 0) {
-        size_t count = smaller(run - offset, n);
+        size_t count = ff_smaller(run - offset, n);
         const float *frame = p->frames[t * p->stride_t + kernel_row / p->kernel_h];
         // wraps to a huge value above the picture
         size_t row = y * p->stride_h + kernel_row % p->kernel_h - p->pad_top;
@@ -69,7 +69,7 @@ static void finish_tile(const void *source, size_t row, size_t count, size_t col
     const ff_convolution *p = source;
     for (size_t r = 0; r < count; r++)
         for (size_t c = 0; c < width; c += VEC) {
-            size_t some = smaller(VEC, width - c);
+            size_t some = ff_smaller(VEC, width - c);
             vec sum = vec_load(tile + r * TILE_COLUMNS + c);
             if (p->bias)
                 sum = vec_add(sum, vec_load_some(p->bias + column + c, some));
@@ -77,12 +77,12 @@ static void finish_tile(const void *source, size_t row, size_t count, size_t col
         }
 }
 
-static ff_status convolution(const ff_convolution *p)
+static ff_status convolution(const ff_kernels *kernels, const ff_convolution *p)
 {
     return ff_product_run(&(ff_product){.rows = p->out_frames * p->out_height * p->out_width,
                                         .columns = p->out_channels,
                                         .depth = p->kernel_t * p->kernel_h * p->kernel_w * p->in_channels,
-                                        .source = p, .scratch = p->scratch,
+                                        .source = p, .scratch = kernels->scratch,
                                         .fetch = fetch_pixels, .pack = pack_channels, .finish = finish_tile});
 }
 

@@ -2,21 +2,22 @@
 #include "elements.h"
 #include "simd.h"
 
-static void add(size_t n, const float *a, const float *b, float *out)
+static void add(const ff_kernels *kernels, size_t n, const float *a, const float *b, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t first = 0; first < n; first += BLOCK)
         FOR_VECTORS(first, block_end(first, n), PUT(out, vec_add(GET(a), GET(b))));
 }
 
-static void multiply(size_t n, const float *a, const float *b, float *out)
+static void multiply(const ff_kernels *kernels, size_t n, const float *a, const float *b, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t first = 0; first < n; first += BLOCK)
         FOR_VECTORS(first, block_end(first, n), PUT(out, vec_mul(GET(a), GET(b))));
 }
 
-static void guidance(size_t n, const float *conditional, const float *unconditional, float g, float *out)
+static void guidance(const ff_kernels *kernels, size_t n, const float *conditional, const float *unconditional,
+                     float g, float *out)
 {
     vec scale = vec_set(g);
 #pragma omp parallel for if (n > ALONE)
@@ -27,7 +28,8 @@ static void guidance(size_t n, const float *conditional, const float *unconditio
         });
 }
 
-static void combine(size_t n, size_t terms, const float *const *x, const float *k, float *out)
+static void combine(const ff_kernels *kernels, size_t n, size_t terms, const float *const *x, const float *k,
+                    float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t first = 0; first < n; first += BLOCK)
@@ -39,7 +41,8 @@ static void combine(size_t n, size_t terms, const float *const *x, const float *
         });
 }
 
-static void add_gated(size_t rows, size_t n, const float *y, ff_groups groups, const float *gate, float *hidden)
+static void add_gated(const ff_kernels *kernels, size_t rows, size_t n, const float *y, ff_groups groups,
+                      const float *gate, float *hidden)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
@@ -50,7 +53,7 @@ static void add_gated(size_t rows, size_t n, const float *y, ff_groups groups, c
 }
 
 // (x0, x1) becomes (x0 cos + x1 (-sin), x1 cos + x0 sin): the same bits as the formula's.
-static void rotary(size_t rows, size_t heads, size_t head_dim, const float *angles, float *x)
+static void rotary(const ff_kernels *kernels, size_t rows, size_t heads, size_t head_dim, const float *angles, float *x)
 {
     const ivec minus = vec_bits(vec_alternate(vec_set(-0.0f), vec_zero()));  // the sign bit in even lanes
     const size_t paired = head_dim / 2 * 2;

@@ -68,7 +68,8 @@ static void finish_tile(const void *source, size_t row, size_t count, size_t col
 {
     for (size_t r = 0; r < count; r++)
         for (size_t c = 0; c < width; c += VEC)
-            finish_vector(source, row + r, column + c, smaller(VEC, width - c), vec_load(tile + r * TILE_COLUMNS + c));
+            finish_vector(source, row + r, column + c, ff_smaller(VEC, width - c),
+                          vec_load(tile + r * TILE_COLUMNS + c));
 }
 
 // ---- few rows ----
@@ -97,17 +98,17 @@ static void finish_transposed(const void *source, size_t column, size_t width, s
                 block[i] = c + i < width ? vec_load(tile + (c + i) * TILE_COLUMNS + r) : vec_zero();
             vec_transpose(block);
             for (size_t i = 0; i < VEC && r + i < count; i++)
-                finish_vector(source, row + r + i, column + c, smaller(VEC, width - c), block[i]);
+                finish_vector(source, row + r + i, column + c, ff_smaller(VEC, width - c), block[i]);
         }
 }
 
-static ff_status matmul(const ff_matmul *p)
+static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
 {
     const ff_product many = {.rows = p->rows, .columns = p->columns, .depth = p->depth, .source = p,
-                             .scratch = p->scratch, .fetch = fetch_rows, .expect = expect_rows, .pack = pack_weight,
-                             .finish = finish_tile};
+                             .scratch = kernels->scratch, .fetch = fetch_rows, .expect = expect_rows,
+                             .pack = pack_weight, .finish = finish_tile};
     const ff_product few = {.rows = p->columns, .columns = p->rows, .depth = p->depth, .source = p,
-                            .scratch = p->scratch, .fetch = fetch_weight, .pack = pack_rows,
+                            .scratch = kernels->scratch, .fetch = fetch_weight, .pack = pack_rows,
                             .finish = finish_transposed};
     return ff_product_run(p->rows <= FEW_ROWS ? &few : &many);
 }

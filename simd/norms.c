@@ -36,8 +36,8 @@ static inline void measure_rows(size_t first, size_t end, size_t n, const float 
         deviation[i] = sqrtf(deviation[i] / (float)n + eps);
 }
 
-static void layer_norm(size_t rows, size_t n, const float *x, float eps, const float *weight, const float *bias,
-                       float *out)
+static void layer_norm(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps,
+                       const float *weight, const float *bias, float *out)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t first = 0; first < rows; first += ROWS) {
@@ -60,8 +60,8 @@ static void layer_norm(size_t rows, size_t n, const float *x, float eps, const f
     }
 }
 
-static void layer_norm_modulate(size_t rows, size_t n, const float *x, float eps, ff_groups groups, const float *scale,
-                                const float *shift, float *out)
+static void layer_norm_modulate(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps,
+                                ff_modulation modulation, float *out)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t first = 0; first < rows; first += ROWS) {
@@ -70,8 +70,8 @@ static void layer_norm_modulate(size_t rows, size_t n, const float *x, float eps
         measure_rows(first, end, n, x, eps, mean, deviation);
         for (size_t row = first; row < end; row++) {
             const float *from = x + row * n;
-            const float *row_scale = group_vector(groups, row, scale);
-            const float *row_shift = group_vector(groups, row, shift);
+            const float *row_scale = group_vector(modulation.groups, row, modulation.scale);
+            const float *row_shift = group_vector(modulation.groups, row, modulation.shift);
             float *to = out + row * n;
             vec average = vec_set(mean[row - first]), divisor = vec_set(deviation[row - first]);
             FOR_VECTORS(0, n, {
@@ -83,7 +83,8 @@ static void layer_norm_modulate(size_t rows, size_t n, const float *x, float eps
     }
 }
 
-static void rms_norm(size_t rows, size_t n, const float *x, float eps, const float *weight, float *out)
+static void rms_norm(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps, const float *weight,
+                     float *out)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t first = 0; first < rows; first += ROWS) {
@@ -99,7 +100,8 @@ static void rms_norm(size_t rows, size_t n, const float *x, float eps, const flo
     }
 }
 
-static void channel_norm(size_t pixels, size_t n, const float *x, const float *gamma, bool with_silu, float *out)
+static void channel_norm(const ff_kernels *kernels, size_t pixels, size_t n, const float *x, const float *gamma,
+                         bool with_silu, float *out)
 {
     vec root_n = vec_set(sqrtf((float)n));
 #pragma omp parallel for if (pixels * n > ALONE)

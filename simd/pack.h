@@ -66,7 +66,7 @@ static inline __attribute__((always_inline)) void pack_transposed_as(ff_dtype dt
     size_t depth = channels * taps, channel = 0, tap = 0;
     for (size_t k = 0; k < depth; k += VEC) {
         vec block[VEC];
-        size_t length = smaller(VEC, depth - k);
+        size_t length = ff_smaller(VEC, depth - k);
         load_transposed(data, dtype, stride, count, k, length, block);
         for (size_t i = 0; i < length; i++) {
             vec_store(to + (tap * channels + channel) * pitch, block[i]);

@@ -5,7 +5,7 @@
 // Enough for two units of five cycles' latency, or four of four cycles where there are registers for it.
 #define CHAINS (VEC_REGISTERS == 16 ? 12 : 16)
 
-static double multiply_adds(size_t rounds, float *sum)
+static double multiply_adds(const ff_kernels *kernels, size_t rounds, float *sum)
 {
     vec acc[CHAINS], half = vec_set(0.5f), one = vec_set(1.0f);
     float lanes[VEC];

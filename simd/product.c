@@ -29,7 +29,7 @@ void ff_product_pack(const ff_product *product, size_t first, size_t count, size
 {
     size_t panel = column / TILE_COLUMNS * TILE_COLUMNS;
     size_t pitch = count - panel > VEC ? TILE_COLUMNS : VEC;
-    product->pack(product->source, first + column, smaller(VEC, count - column), pitch,
+    product->pack(product->source, first + column, ff_smaller(VEC, count - column), pitch,
                   packed + panel * product->depth + (column - panel));
 }
 
@@ -44,7 +44,7 @@ static void expect_rows(const ff_product *product, size_t row, size_t count, siz
 {
     size_t first = count * at / tiles, end = count * (at + 1) / tiles;
     if (product->expect && k < product->depth && first < end)
-        product->expect(product->source, row + first, end - first, k, smaller(PANEL_DEPTH, product->depth - k));
+        product->expect(product->source, row + first, end - first, k, ff_smaller(PANEL_DEPTH, product->depth - k));
 }
 
 void ff_product_block(const ff_product *product, size_t row, size_t count, size_t height, size_t first, size_t columns,
@@ -53,20 +53,20 @@ void ff_product_block(const ff_product *product, size_t row, size_t count, size_
     size_t depth = product->depth, k = 0, heights = divide_up(count, height);
     size_t tiles = heights * divide_up(columns, TILE_COLUMNS);
     do {
-        size_t length = smaller(PANEL_DEPTH, depth - k), at = 0;
+        size_t length = ff_smaller(PANEL_DEPTH, depth - k), at = 0;
         bool last = k + length == depth;
         const float *panels[BLOCK_PANELS];
         for (size_t i = 0; i < heights; i++)
-            panels[i] = product->fetch(product->source, row + i * height, smaller(height, count - i * height), k,
+            panels[i] = product->fetch(product->source, row + i * height, ff_smaller(height, count - i * height), k,
                                        length, workspace + i * PANEL_FLOATS);
         for (size_t column = 0; column < columns; column += TILE_COLUMNS) {
-            size_t width = smaller(TILE_COLUMNS, columns - column), vectors = width > VEC ? 2 : 1;
+            size_t width = ff_smaller(TILE_COLUMNS, columns - column), vectors = width > VEC ? 2 : 1;
             const float *panel = column_panel(packed, depth, columns, column, k);
             const float *next = column + TILE_COLUMNS < columns
                                     ? column_panel(packed, depth, columns, column + TILE_COLUMNS, k)
                                     : column_panel(packed, depth, columns, 0, last ? 0 : k + length);
             for (size_t i = 0; i < heights; i++, at++) {
-                size_t rows = smaller(height, count - i * height);
+                size_t rows = ff_smaller(height, count - i * height);
                 float *tile = workspace + BLOCK_PANELS * PANEL_FLOATS + (length < depth ? at : 0) * TILE_FLOATS;
                 expect_rows(product, row, count, k + length, at, tiles);
                 ff_tile_multiply(rows, vectors, length, panels[i], panel, k == 0, tile, next + i * length * TILE_AHEAD);
@@ -100,7 +100,7 @@ static cut cut_product(const ff_product *p, size_t threads)
     c.height = divide_up(p->rows, c.panels);
     c.panels = divide_up(p->rows, c.height);
     size_t most = GROUP_FLOATS / (p->depth ? p->depth : 1) / TILE_COLUMNS * TILE_COLUMNS;
-    c.group_columns = smaller(p->columns, most > TILE_COLUMNS * 2 ? most : TILE_COLUMNS * 2);
+    c.group_columns = ff_smaller(p->columns, most > TILE_COLUMNS * 2 ? most : TILE_COLUMNS * 2);
     c.strip_columns = ff_product_strip(c.group_columns);
     size_t strips = divide_up(c.group_columns, c.strip_columns);
     c.chunks = divide_up(c.panels, BLOCK_PANELS);
@@ -119,8 +119,8 @@ static void run_group(const ff_product *p, const cut *c, size_t first, size_t co
     for (size_t task = 0; task < strips * c->chunks; task++) {
         size_t strip = task / c->chunks * c->strip_columns, chunk = task % c->chunks;
         size_t row = c->panels * chunk / c->chunks * c->height;
-        size_t end = smaller(p->rows, c->panels * (chunk + 1) / c->chunks * c->height);
-        ff_product_block(p, row, end - row, c->height, first + strip, smaller(c->strip_columns, columns - strip),
+        size_t end = ff_smaller(p->rows, c->panels * (chunk + 1) / c->chunks * c->height);
+        ff_product_block(p, row, end - row, c->height, first + strip, ff_smaller(c->strip_columns, columns - strip),
                          packed + strip * p->depth, workspace);
     }
 }
@@ -142,8 +142,8 @@ ff_status ff_product_run(const ff_product *p)
     {
         float *workspace = memory + (size_t)omp_get_thread_num() * WORKSPACE_FLOATS;
         for (size_t first = 0; first < p->columns; first += c.group_columns)
-            run_group(p, &c, first, smaller(c.group_columns, p->columns - first), memory + threads * WORKSPACE_FLOATS,
-                      workspace);
+            run_group(p, &c, first, ff_smaller(c.group_columns, p->columns - first),
+                      memory + threads * WORKSPACE_FLOATS, workspace);
     }
     ff_product_leave(p->scratch, memory);
     return FF_OK;

@@ -34,11 +34,6 @@
 void ff_tile_multiply(size_t rows, size_t vectors, size_t depth, const float *row, const float *column, bool fresh,
                       float *tile, const float *ahead);
 
-static inline size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static inline size_t divide_up(size_t a, size_t b)
 {
     return a / b + (a % b != 0);

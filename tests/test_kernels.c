@@ -66,7 +66,7 @@ static void test_matmul_is_one_chain_per_output(void **state)
             const ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = a, .a_stride = a_stride,
                                        .b = dtype == FF_F32 ? (void *)b : halves, .b_dtype = dtype,
                                        .bias = trial % 2 ? bias : NULL, .out = out, .out_stride = out_stride};
-            assert_int_equal(builds[i]->matmul(&product), FF_OK);
+            assert_int_equal(builds[i]->matmul(builds[i], &product), FF_OK);
             assert_same_bits("matmul", out, expected, rows * out_stride);
         }
         free(a), free(b), free(bias), free(expected), free(halves), free(out);
@@ -127,7 +127,7 @@ static void test_convolution_is_one_chain_per_output(void **state)
         p.out = out;
         expect_convolution(&p, weight, expected);
         for (size_t i = 0; i < build_count; i++) {
-            assert_int_equal(builds[i]->convolution(&p), FF_OK);
+            assert_int_equal(builds[i]->convolution(builds[i], &p), FF_OK);
             assert_same_bits("convolution", out, expected, outputs);
         }
         free(video), free(weight), free(bias), free(out), free(expected);
@@ -184,7 +184,7 @@ static void test_attention_is_textbook_softmax(void **state)
             const ff_attention p = {.queries = queries, .keys = keys, .heads = heads, .head_dim = head_dim,
                                     .q = q, .k = k, .v = v, .q_stride = dim, .k_stride = dim, .v_stride = dim,
                                     .scale = scale, .bias = trial % 2 ? bias : NULL, .out = out};
-            assert_int_equal(builds[b]->attention(&p), FF_OK);
+            assert_int_equal(builds[b]->attention(builds[b], &p), FF_OK);
             assert_same_bits("attention", out, expected, queries * dim);
         }
         free(q), free(k), free(v), free(bias), free(s), free(out), free(expected);
@@ -218,16 +218,16 @@ static void test_norms_sum_in_sixteen_lanes(void **state)
         }
         for (size_t b = 0; b < build_count; b++) {
             const ff_kernels *kernels = builds[b];
-            kernels->layer_norm(rows, n, x, 1e-6f, weight, bias, out);
+            kernels->layer_norm(kernels, rows, n, x, 1e-6f, weight, bias, out);
             assert_same_bits("layer_norm", out, layer, rows * n);
-            kernels->layer_norm_modulate(rows, n, x, 1e-6f, (ff_groups){NULL, n}, weight, bias, out);
+            kernels->layer_norm_modulate(kernels, rows, n, x, 1e-6f, (ff_modulation){{NULL, n}, bias, weight}, out);
             assert_same_bits("layer_norm_modulate", out, modulated, rows * n);
-            kernels->rms_norm(rows, n, x, 1e-5f, weight, out);
+            kernels->rms_norm(kernels, rows, n, x, 1e-5f, weight, out);
             assert_same_bits("rms_norm", out, rms, rows * n);
-            kernels->channel_norm(rows, n, x, weight, false, out);
+            kernels->channel_norm(kernels, rows, n, x, weight, false, out);
             assert_same_bits("channel_norm", out, channel, rows * n);
-            kernels->channel_norm(rows, n, x, weight, true, out);
-            kernels->silu(rows * n, channel, activated);
+            kernels->channel_norm(kernels, rows, n, x, weight, true, out);
+            kernels->silu(kernels, rows * n, channel, activated);
             assert_same_bits("channel_norm with SiLU", out, activated, rows * n);
         }
         free(x), free(weight), free(bias), free(layer), free(rms), free(channel), free(modulated), free(out);
@@ -245,14 +245,15 @@ static void test_groups_share_modulation(void **state)
     for (size_t b = 0; b < build_count; b++) {
         const ff_kernels *kernels = builds[b];
         float *out = random_floats(ROWS * N);
-        kernels->layer_norm_modulate(ROWS, N, x, 1e-6f, (ff_groups){group, STRIDE}, vectors, vectors + N, out);
+        kernels->layer_norm_modulate(kernels, ROWS, N, x, 1e-6f,
+                                     (ff_modulation){{group, STRIDE}, vectors + N, vectors}, out);
         for (size_t r = 0; r < ROWS; r++) {
             const float *own = vectors + group[r] * STRIDE;
-            kernels->layer_norm_modulate(1, N, x + r * N, 1e-6f, (ff_groups){0}, own, own + N, one);
+            kernels->layer_norm_modulate(kernels, 1, N, x + r * N, 1e-6f, (ff_modulation){{0}, own + N, own}, one);
             assert_same_bits("modulation of a group", out + r * N, one, N);
         }
         memcpy(out, hidden, ROWS * N * sizeof *out);
-        kernels->add_gated(ROWS, N, x, (ff_groups){group, STRIDE}, vectors + 2 * N, out);
+        kernels->add_gated(kernels, ROWS, N, x, (ff_groups){group, STRIDE}, vectors + 2 * N, out);
         for (size_t i = 0; i < ROWS * N; i++)
             expected[i] = hidden[i] + x[i] * vectors[group[i / N] * STRIDE + 2 * N + i % N];
         assert_same_bits("add_gated", out, expected, ROWS * N);
@@ -274,13 +275,13 @@ static void test_elementwise_formulas(void **state)
         const ff_kernels *kernels = builds[b];
         for (int function = 0; function < 7; function++) {
             switch (function) {
-            case 0: kernels->add(N, x, y, out); break;
-            case 1: kernels->multiply(N, x, y, out); break;
-            case 2: kernels->silu(N, x, out); break;
-            case 3: kernels->gelu_tanh(N, x, out); break;
-            case 4: kernels->gelu_erf(N, x, out); break;
-            case 5: kernels->guidance(N, x, y, 4.5f, out); break;
-            default: kernels->combine(N, 3, terms, k, out); break;
+            case 0: kernels->add(kernels, N, x, y, out); break;
+            case 1: kernels->multiply(kernels, N, x, y, out); break;
+            case 2: kernels->silu(kernels, N, x, out); break;
+            case 3: kernels->gelu_tanh(kernels, N, x, out); break;
+            case 4: kernels->gelu_erf(kernels, N, x, out); break;
+            case 5: kernels->guidance(kernels, N, x, y, 4.5f, out); break;
+            default: kernels->combine(kernels, N, 3, terms, k, out); break;
             }
             for (size_t i = 0; i < N; i++) {
                 float cube = x[i] * x[i] * x[i], difference = x[i] - y[i], first = k[0] * x[i], second = k[1] * y[i];
@@ -314,7 +315,7 @@ static void test_results_do_not_depend_on_threads(void **state)
         float *to = threads == 1 ? first : out;
         const ff_matmul product = {.rows = ROWS, .columns = COLUMNS, .depth = DEPTH, .a = a, .a_stride = DEPTH,
                                    .b = b, .b_dtype = FF_F32, .out = to, .out_stride = COLUMNS};
-        assert_int_equal(ff_kernels_scalar()->matmul(&product), FF_OK);
+        assert_int_equal(ff_kernels_scalar()->matmul(ff_kernels_scalar(), &product), FF_OK);
         if (threads > 1)
             assert_same_bits("matmul with more threads", out, first, ROWS * COLUMNS);
     }

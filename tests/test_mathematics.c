@@ -136,7 +136,7 @@ static void test_both_builds_of_the_kernels_agree(void **context)
         print_message("this processor has no fused multiply-add: nothing to compare\n");
         skip();
     }
-    void (*const pairs[][2])(size_t, const float *, float *) = {
+    void (*const pairs[][2])(const ff_kernels *, size_t, const float *, float *) = {
         {libm->silu, hardware->silu}, {libm->gelu_tanh, hardware->gelu_tanh}, {libm->gelu_erf, hardware->gelu_erf}};
     enum { COUNT = 8192 };
     static float x[COUNT], a[COUNT], b[COUNT];
@@ -144,8 +144,8 @@ static void test_both_builds_of_the_kernels_agree(void **context)
         for (size_t i = 0; i < COUNT; i++, bits += 7919)
             x[i] = ff_elementary_float((uint32_t)bits);
         for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++) {
-            pairs[p][0](COUNT, x, a);
-            pairs[p][1](COUNT, x, b);
+            pairs[p][0](libm, COUNT, x, a);
+            pairs[p][1](hardware, COUNT, x, b);
             for (size_t i = 0; i < COUNT; i++)
                 if (ff_elementary_bits(a[i]) != ff_elementary_bits(b[i]) && !(isnan(a[i]) && isnan(b[i])))
                     fail_msg("function %zu of %a: %a and %a", p, (double)x[i], (double)a[i], (double)b[i]);

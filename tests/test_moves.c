@@ -45,8 +45,8 @@ static void test_average_down(void **state)
             }
             expected[o] += sum / (float)group;
         }
-        ff_kernels_scalar()->average_down(&(ff_average_down){rows, width, in_channels, out_channels, factor_t, factor_s,
-                                                             {frames[0], frames[1]}, out});
+        ff_kernels_scalar()->average_down(ff_kernels_scalar(), &(ff_average_down){rows, width, in_channels,
+                                          out_channels, factor_t, factor_s, {frames[0], frames[1]}, out});
         assert_memory_equal(out, expected, rows * width * out_channels * sizeof *out);
         free(early), free(late), free(expected), free(out);
     }
@@ -71,7 +71,7 @@ static void test_repeat_up(void **state)
             const float *pixel = x + ((y / 2 - first / 2) * (width / 2) + column / 2) * in_channels;
             expected[o] += pixel[(((channel * factor_t + time) * 2 + y % 2) * 2 + column % 2) / repeats];
         }
-        ff_kernels_scalar()->repeat_up(
+        ff_kernels_scalar()->repeat_up(ff_kernels_scalar(), 
             &(ff_repeat_up){first, rows, width, in_channels, out_channels, factor_t, time, x, out});
         assert_memory_equal(out, expected, rows * width * out_channels * sizeof *out);
         free(x), free(expected), free(out);
@@ -88,13 +88,14 @@ static void test_double_size_and_copy(void **state)
             rows = 501, width = 60;
         float *x = random_floats((rows / 2 + 2) * (width / 2) * stride);
         float *out = random_floats(rows * width * channels), *copied = random_floats(rows * width * channels);
-        ff_kernels_scalar()->double_size(&(ff_double_size){first, rows, width, channels, stride, x, out});
+        ff_kernels_scalar()->double_size(ff_kernels_scalar(), &(ff_double_size){first, rows, width, channels, stride,
+                                         x, out});
         for (size_t o = 0; o < rows * width * channels; o++) {
             size_t channel = o % channels, column = o / channels % width, y = first + o / channels / width;
             float expected = x[((y / 2 - first / 2) * (width / 2) + column / 2) * stride + channel];
             assert_memory_equal(out + o, &expected, sizeof expected);
         }
-        ff_kernels_scalar()->copy(rows * width * channels, out, copied);
+        ff_kernels_scalar()->copy(ff_kernels_scalar(), rows * width * channels, out, copied);
         assert_memory_equal(out, copied, rows * width * channels * sizeof *out);
         free(x), free(out), free(copied);
     }

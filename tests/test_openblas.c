@@ -56,9 +56,9 @@ static void compare_product(size_t rows, size_t columns, size_t depth, size_t pa
                          .b = dtype == FF_F32 ? (void *)b : halves, .b_dtype = dtype, .bias = biased ? bias : NULL,
                          .out = ours, .out_stride = out_stride, .finish = finish,
                          .groups = {groups, columns}, .gate = gate};
-    assert_int_equal(ff_kernels_scalar()->matmul(&product), FF_OK);
+    assert_int_equal(ff_kernels_scalar()->matmul(ff_kernels_scalar(), &product), FF_OK);
     product.out = theirs;
-    assert_int_equal(openblas.matmul(&product), FF_OK);
+    assert_int_equal(openblas.matmul(&openblas, &product), FF_OK);
     snprintf(what, sizeof what, "[%zu, %zu] x [%zu, %zu] %s", rows, depth, depth, columns, ff_dtype_name(dtype));
     assert_close(what, theirs, ours, count, TOLERANCE);
     for (size_t row = 0; row < rows; row++)  // what lies between the rows is left alone

@@ -97,14 +97,14 @@ static void try_matmul(size_t rows, size_t columns, size_t depth)
     p.finish = (ff_finish)random_below(4);
     p.out = expected;
     memcpy(expected, before, out_count * sizeof *out);
-    assert_int_equal(ff_kernels_scalar()->matmul(&p), FF_OK);
+    assert_int_equal(ff_kernels_scalar()->matmul(ff_kernels_scalar(), &p), FF_OK);
     p.out = out;
     for (size_t i = 0; i < table_count; i++) {
         char detail[160];
         snprintf(detail, sizeof detail, "%zu x %zu x %zu, %s, strides %zu and %zu, finish %d", rows, columns, depth,
                  ff_dtype_name(p.b_dtype), a_stride, out_stride, (int)p.finish);
         memcpy(out, before, out_count * sizeof *out);
-        assert_int_equal(tables[i].matmul(&p), FF_OK);
+        assert_int_equal(tables[i].matmul(&tables[i], &p), FF_OK);
         assert_same(&tables[i], "matmul", detail, out, expected, out_count);
     }
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
@@ -155,7 +155,7 @@ static void try_convolution(bool large)
     p.weight = random_weight(weights, p.weight_dtype, special);
     p.bias = random_below(2) ? bias : NULL;
     p.out = expected;
-    assert_int_equal(ff_kernels_scalar()->convolution(&p), FF_OK);
+    assert_int_equal(ff_kernels_scalar()->convolution(ff_kernels_scalar(), &p), FF_OK);
     p.out = out;
     for (size_t i = 0; i < table_count; i++) {
         char detail[200];
@@ -163,7 +163,7 @@ static void try_convolution(bool large)
                  p.in_height, p.in_width, p.in_channels, p.out_frames, p.out_height, p.out_width, p.out_channels,
                  p.kernel_t, p.kernel_h, p.kernel_w, ff_dtype_name(p.weight_dtype));
         memset(out, 0xFF, outputs * sizeof *out);
-        assert_int_equal(tables[i].convolution(&p), FF_OK);
+        assert_int_equal(tables[i].convolution(&tables[i], &p), FF_OK);
         assert_same(&tables[i], "convolution", detail, out, expected, outputs);
     }
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
@@ -202,13 +202,13 @@ static void try_attention(size_t queries, size_t keys, size_t heads, size_t head
     float *expected = random_floats(queries * dim, false, &blocks[5]);
     memcpy(out, expected, queries * dim * sizeof *out);
     p.out = expected;
-    assert_int_equal(ff_kernels_scalar()->attention(&p), FF_OK);
+    assert_int_equal(ff_kernels_scalar()->attention(ff_kernels_scalar(), &p), FF_OK);
     p.out = out;
     for (size_t i = 0; i < table_count; i++) {
         char detail[160];
         snprintf(detail, sizeof detail, "%zu queries, %zu keys, %zu heads of %zu, %s bias", queries, keys, heads,
                  head_dim, p.bias ? "with" : "without");
-        assert_int_equal(tables[i].attention(&p), FF_OK);
+        assert_int_equal(tables[i].attention(&tables[i], &p), FF_OK);
         assert_same(&tables[i], "attention", detail, out, expected, queries * dim);
     }
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)

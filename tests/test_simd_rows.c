@@ -146,32 +146,33 @@ typedef void (*norm_kernel)(const ff_kernels *, const norm *, const float *x, fl
 
 static void run_layer_norm(const ff_kernels *kernels, const norm *p, const float *x, float *out)
 {
-    kernels->layer_norm(p->rows, p->n, x, p->eps, p->weight, p->bias, out);
+    kernels->layer_norm(kernels, p->rows, p->n, x, p->eps, p->weight, p->bias, out);
 }
 
 static void run_layer_norm_plain(const ff_kernels *kernels, const norm *p, const float *x, float *out)
 {
-    kernels->layer_norm(p->rows, p->n, x, p->eps, NULL, p->flag ? p->bias : NULL, out);
+    kernels->layer_norm(kernels, p->rows, p->n, x, p->eps, NULL, p->flag ? p->bias : NULL, out);
 }
 
 static void run_layer_norm_modulate(const ff_kernels *kernels, const norm *p, const float *x, float *out)
 {
-    kernels->layer_norm_modulate(p->rows, p->n, x, p->eps, p->groups, p->weight, p->bias, out);
+    ff_modulation modulation = {p->groups, p->bias, p->weight};
+    kernels->layer_norm_modulate(kernels, p->rows, p->n, x, p->eps, modulation, out);
 }
 
 static void run_rms_norm(const ff_kernels *kernels, const norm *p, const float *x, float *out)
 {
-    kernels->rms_norm(p->rows, p->n, x, p->eps, p->weight, out);
+    kernels->rms_norm(kernels, p->rows, p->n, x, p->eps, p->weight, out);
 }
 
 static void run_channel_norm(const ff_kernels *kernels, const norm *p, const float *x, float *out)
 {
-    kernels->channel_norm(p->rows, p->n, x, p->weight, p->flag, out);
+    kernels->channel_norm(kernels, p->rows, p->n, x, p->weight, p->flag, out);
 }
 
 static void run_add_gated(const ff_kernels *kernels, const norm *p, const float *x, float *out)
 {
-    kernels->add_gated(p->rows, p->n, x, p->groups, p->weight, out);
+    kernels->add_gated(kernels, p->rows, p->n, x, p->groups, p->weight, out);
 }
 
 enum { GROUPS = 3 };
@@ -250,37 +251,37 @@ typedef void (*element_kernel)(const ff_kernels *, size_t n, const inputs *, flo
 
 static void run_add(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->add(n, in->x[0], in->x[1], out);
+    kernels->add(kernels, n, in->x[0], in->x[1], out);
 }
 
 static void run_multiply(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->multiply(n, in->x[0], in->x[1], out);
+    kernels->multiply(kernels, n, in->x[0], in->x[1], out);
 }
 
 static void run_silu(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->silu(n, in->x[0], out);
+    kernels->silu(kernels, n, in->x[0], out);
 }
 
 static void run_gelu_tanh(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->gelu_tanh(n, in->x[0], out);
+    kernels->gelu_tanh(kernels, n, in->x[0], out);
 }
 
 static void run_gelu_erf(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->gelu_erf(n, in->x[0], out);
+    kernels->gelu_erf(kernels, n, in->x[0], out);
 }
 
 static void run_guidance(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->guidance(n, in->x[0], in->x[1], in->k[0], out);
+    kernels->guidance(kernels, n, in->x[0], in->x[1], in->k[0], out);
 }
 
 static void run_combine(const ff_kernels *kernels, size_t n, const inputs *in, float *out)
 {
-    kernels->combine(n, in->terms, in->x, in->k, out);
+    kernels->combine(kernels, n, in->terms, in->x, in->k, out);
 }
 
 // `arity` arrays in; once apart, then over each of the inputs.
@@ -359,8 +360,8 @@ static void check_rotary(const ff_kernels *fast, size_t rows, size_t heads, size
 {
     array x = make_array(rows * heads * head_dim, kind), angles = make_array(rows * head_dim, kind);
     array expected = copy_of(x);
-    scalar->rotary(rows, heads, head_dim, angles.data, expected.data);
-    fast->rotary(rows, heads, head_dim, angles.data, x.data);
+    scalar->rotary(scalar, rows, heads, head_dim, angles.data, expected.data);
+    fast->rotary(fast, rows, heads, head_dim, angles.data, x.data);
     assert_same_bits("in place", x, expected);
     drop(x), drop(angles), drop(expected);
 }

@@ -7,31 +7,32 @@
 
 // The kernels, counting multiply-adds as they pass.
 static double counted;
-static const ff_kernels *counting_inner;
 
-static ff_status counting_matmul(const ff_matmul *product)
+static ff_status counting_matmul(const ff_kernels *kernels, const ff_matmul *product)
 {
     counted += (double)(product->rows * product->columns * product->depth);
-    return counting_inner->matmul(product);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    return inner.matmul(&inner, product);
 }
 
-static ff_status counting_convolution(const ff_convolution *product)
+static ff_status counting_convolution(const ff_kernels *kernels, const ff_convolution *product)
 {
     counted += (double)(product->out_frames * product->out_height * product->out_width * product->out_channels *
                         product->in_channels * product->kernel_t * product->kernel_h * product->kernel_w);
-    return counting_inner->convolution(product);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    return inner.convolution(&inner, product);
 }
 
-static ff_status counting_attention(const ff_attention *product)
+static ff_status counting_attention(const ff_kernels *kernels, const ff_attention *product)
 {
     counted += 2.0 * (double)(product->queries * product->keys * product->heads * product->head_dim);
-    return counting_inner->attention(product);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    return inner.attention(&inner, product);
 }
 
 static ff_kernels counting_kernels(void)
 {
-    counting_inner = ff_kernels_scalar();
-    ff_kernels kernels = *counting_inner;
+    ff_kernels kernels = ff_kernels_wrap(ff_kernels_scalar(), NULL);
     kernels.matmul = counting_matmul;
     kernels.convolution = counting_convolution;
     kernels.attention = counting_attention;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sizes.h"
 #include "../base/system.h"
 #include "resize.h"
 
@@ -18,16 +19,6 @@ static size_t scale_side(size_t side, double scale)
     return scaled > (double)MOST_SCALED ? MOST_SCALED + 1 : (size_t)scaled;
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static ff_status plan(size_t in_width, size_t in_height, ff_fit fit, size_t width, size_t height, ff_fit_layout *out,
                       ff_error *error)
 {
@@ -39,8 +30,8 @@ static ff_status plan(size_t in_width, size_t in_height, ff_fit fit, size_t widt
     double across = (double)width / (double)in_width, down = (double)height / (double)in_height;
     switch (fit) {
     case FF_FIT_COVER:
-        layout.scaled_width = larger(width, scale_side(in_width, across > down ? across : down));
-        layout.scaled_height = larger(height, scale_side(in_height, across > down ? across : down));
+        layout.scaled_width = ff_larger(width, scale_side(in_width, across > down ? across : down));
+        layout.scaled_height = ff_larger(height, scale_side(in_height, across > down ? across : down));
         break;
     case FF_FIT_STRETCH:
         break;
@@ -53,8 +44,8 @@ static ff_status plan(size_t in_width, size_t in_height, ff_fit fit, size_t widt
         layout.scaled_height = in_height;
         break;
     case FF_FIT_PAD:
-        layout.scaled_width = smaller(width, scale_side(in_width, across < down ? across : down));
-        layout.scaled_height = smaller(height, scale_side(in_height, across < down ? across : down));
+        layout.scaled_width = ff_smaller(width, scale_side(in_width, across < down ? across : down));
+        layout.scaled_height = ff_smaller(height, scale_side(in_height, across < down ? across : down));
         break;
     default:
         return ff_fail(error, FF_ERROR_INPUT, "%d is no way to fit a picture", (int)fit);
@@ -63,8 +54,8 @@ static ff_status plan(size_t in_width, size_t in_height, ff_fit fit, size_t widt
         return ff_fail(error, FF_ERROR_INPUT, "a picture of %zu x %zu pixels is too long to fit to %zu x %zu", in_width,
                        in_height, width, height);
 
-    layout.window_width = smaller(width, layout.scaled_width);
-    layout.window_height = smaller(height, layout.scaled_height);
+    layout.window_width = ff_smaller(width, layout.scaled_width);
+    layout.window_height = ff_smaller(height, layout.scaled_height);
     layout.crop_x = (layout.scaled_width - layout.window_width) / 2;
     layout.crop_y = (layout.scaled_height - layout.window_height) / 2;
     layout.pad_x = (width - layout.window_width) / 2;

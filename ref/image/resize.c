@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sizes.h"
 #include "../kernels/mathematics.h"
 #include "../base/system.h"
 #include "../base/tensor.h"

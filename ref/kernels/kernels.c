@@ -1,7 +1,7 @@
 // Chooses among the builds of the scalar kernels; memory for packing.
 #include "kernels.h"
 
-#include "../base/memory.h"
+#include "../base/arena.h"
 
 #include <stdlib.h>
 

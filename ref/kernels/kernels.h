@@ -1,5 +1,6 @@
 // The table of kernels: everything that costs time, behind one struct of function pointers. ref/kernels fills it with
-// plain loops; simd/ overwrites entries with functions that compute the same bits. The arithmetic contract:
+// plain loops; simd/ overwrites entries with functions that compute the same bits. The table is also the context that
+// each of its functions is given first: it has what they share beside their operands. The arithmetic contract:
 //   chain     acc = fma(a[k], b[k], acc) for k ascending, from +0; bias is added after
 //   lane sum  element j goes to lane j mod 16 (from +0), then lanes fold 8, 4, 2, 1
 //   others    one IEEE operation per written operator, left to right
@@ -9,7 +10,9 @@
 #ifndef FF_KERNELS_H
 #define FF_KERNELS_H
 
-#include "../base/tensor.h"
+#include "../base/arena.h"
+#include "../base/sizes.h"
+#include "../base/trace.h"
 
 // Memory that products pack operands into, kept from call to call: fresh memory costs more time than packing, for the
 // system clears it. Begin with zeros. One that `counts` gives nothing and only remembers the most it was asked for, so
@@ -32,6 +35,12 @@ typedef struct ff_groups {
     size_t stride;
 } ff_groups;
 
+// shift, scale: [groups, n]
+typedef struct ff_modulation {
+    ff_groups groups;
+    const float *shift, *scale;
+} ff_modulation;
+
 // What becomes of y = a product's chain plus bias.
 typedef enum ff_finish {
     FF_FINISH_STORE,      // out = y
@@ -53,7 +62,6 @@ typedef struct ff_matmul {
     ff_finish finish;
     ff_groups groups;        // FF_FINISH_ADD_GATED: gate is [groups, columns]
     const float *gate;
-    ff_scratch *scratch;     // here and below: NULL takes memory for this call alone
 } ff_matmul;
 
 // A convolution over frames in channels-last layout.
@@ -74,7 +82,6 @@ typedef struct ff_convolution {
     ff_dtype weight_dtype;
     const float *bias;       // [out_channels] or NULL
     float *out;
-    ff_scratch *scratch;
 } ff_convolution;
 
 // Softmax attention, per head; head h of a row is its elements [h * head_dim, (h + 1) * head_dim).
@@ -86,7 +93,6 @@ typedef struct ff_attention {
     float scale;
     const float *bias;       // [heads, queries, keys] or NULL
     float *out;              // [queries, heads * head_dim], stride heads * head_dim
-    ff_scratch *scratch;
 } ff_attention;
 
 // The VAE's shortcuts. The values that meet in one pixel of the smaller frame are numbered by channel, then time, row
@@ -121,52 +127,69 @@ typedef struct ff_double_size {
     float *out;
 } ff_double_size;
 
-typedef struct ff_kernels {
+typedef struct ff_kernels ff_kernels;
+struct ff_kernels {
     const char *name;
-    ff_scratch *scratch;  // for products to be called with, or NULL
+    ff_scratch *scratch;      // to pack operands into; NULL: each call takes memory of its own
+    const ff_kernels *inner;  // of a table that wraps another (ff_kernels_wrap): the other,
+    void *user;               // and what the wrapping functions work with
 
-    ff_status (*matmul)(const ff_matmul *);
-    ff_status (*convolution)(const ff_convolution *);
-    ff_status (*attention)(const ff_attention *);
+    ff_status (*matmul)(const ff_kernels *, const ff_matmul *);
+    ff_status (*convolution)(const ff_kernels *, const ff_convolution *);
+    ff_status (*attention)(const ff_kernels *, const ff_attention *);
 
     // x, out: [rows, n]; out may be x.
     // LayerNorm: mean = lanesum(x)/n; var = lanesum((x-mean)^2)/n; (x-mean)/sqrt(var+eps), then *weight +bias if given.
-    void (*layer_norm)(size_t rows, size_t n, const float *x, float eps, const float *weight, const float *bias,
-                       float *out);
-    // LayerNorm without weights, then * (1 + scale) + shift.   scale, shift: [groups, n]
-    void (*layer_norm_modulate)(size_t rows, size_t n, const float *x, float eps, ff_groups groups, const float *scale,
-                                const float *shift, float *out);
+    void (*layer_norm)(const ff_kernels *, size_t rows, size_t n, const float *x, float eps, const float *weight,
+                       const float *bias, float *out);
+    // LayerNorm without weights, then * (1 + scale) + shift.
+    void (*layer_norm_modulate)(const ff_kernels *, size_t rows, size_t n, const float *x, float eps,
+                                ff_modulation modulation, float *out);
     // x / sqrt(lanesum(x^2)/n + eps) * weight
-    void (*rms_norm)(size_t rows, size_t n, const float *x, float eps, const float *weight, float *out);
+    void (*rms_norm)(const ff_kernels *, size_t rows, size_t n, const float *x, float eps, const float *weight,
+                     float *out);
     // x / max(sqrt(lanesum(x^2)), 1e-12) * sqrt(n) * gamma; with silu, SiLU of that.   x: [pixels, n]
-    void (*channel_norm)(size_t pixels, size_t n, const float *x, const float *gamma, bool silu, float *out);
+    void (*channel_norm)(const ff_kernels *, size_t pixels, size_t n, const float *x, const float *gamma, bool silu,
+                         float *out);
 
     // x[rows, heads * head_dim] in place; rotary: [rows, head_dim / 2, 2] holds cos, sin.
     // (x0, x1) -> (x0 * cos - x1 * sin, x0 * sin + x1 * cos) for each consecutive pair
-    void (*rotary)(size_t rows, size_t heads, size_t head_dim, const float *rotary, float *x);
+    void (*rotary)(const ff_kernels *, size_t rows, size_t heads, size_t head_dim, const float *rotary, float *x);
 
     // out may be any input.
-    void (*add)(size_t n, const float *a, const float *b, float *out);
-    void (*multiply)(size_t n, const float *a, const float *b, float *out);
-    void (*silu)(size_t n, const float *x, float *out);       // x / (1 + exp(-x))
-    void (*gelu_tanh)(size_t n, const float *x, float *out);  // 0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
-    void (*gelu_erf)(size_t n, const float *x, float *out);   // 0.5 * x * (1 + erf(x / sqrt(2)))
+    void (*add)(const ff_kernels *, size_t n, const float *a, const float *b, float *out);
+    void (*multiply)(const ff_kernels *, size_t n, const float *a, const float *b, float *out);
+    // x / (1 + exp(-x))
+    void (*silu)(const ff_kernels *, size_t n, const float *x, float *out);
+    // 0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
+    void (*gelu_tanh)(const ff_kernels *, size_t n, const float *x, float *out);
+    // 0.5 * x * (1 + erf(x / sqrt(2)))
+    void (*gelu_erf)(const ff_kernels *, size_t n, const float *x, float *out);
     // hidden[r] += y[r] * gate[group of r].   hidden, y: [rows, n]
-    void (*add_gated)(size_t rows, size_t n, const float *y, ff_groups groups, const float *gate, float *hidden);
+    void (*add_gated)(const ff_kernels *, size_t rows, size_t n, const float *y, ff_groups groups, const float *gate,
+                      float *hidden);
     // out = u + g * (c - u)
-    void (*guidance)(size_t n, const float *conditional, const float *unconditional, float g, float *out);
+    void (*guidance)(const ff_kernels *, size_t n, const float *conditional, const float *unconditional, float g,
+                     float *out);
     // out = k[0] * x[0] + k[1] * x[1] + ..., left to right.   terms of at most 8
-    void (*combine)(size_t n, size_t terms, const float *const *x, const float *k, float *out);
+    void (*combine)(const ff_kernels *, size_t n, size_t terms, const float *const *x, const float *k, float *out);
 
-    void (*copy)(size_t n, const float *x, float *out);
-    void (*average_down)(const ff_average_down *);
-    void (*repeat_up)(const ff_repeat_up *);
-    void (*double_size)(const ff_double_size *);
+    void (*copy)(const ff_kernels *, size_t n, const float *x, float *out);
+    void (*average_down)(const ff_kernels *, const ff_average_down *);
+    void (*repeat_up)(const ff_kernels *, const ff_repeat_up *);
+    void (*double_size)(const ff_kernels *, const ff_double_size *);
 
     // No part of any model: independent fused multiply-adds in registers, as many as the processor can do, on the
     // calling thread alone. Returns the operations, two for each; *sum is there so that no compiler leaves them out.
-    double (*multiply_adds)(size_t rounds, float *sum);
-} ff_kernels;
+    double (*multiply_adds)(const ff_kernels *, size_t rounds, float *sum);
+};
+
+// A table whose functions pass everything on to `inner`, which must live as long. Whoever wants to count, round, record
+// or check what passes overwrites entries with functions that read `user` and call what ff_kernels_inner gives them.
+// Wrapped tables can be wrapped again.
+ff_kernels ff_kernels_wrap(const ff_kernels *inner, void *user);
+// For a wrapping function: the table to pass on to, with the scratch of the outermost.
+ff_kernels ff_kernels_inner(const ff_kernels *kernels);
 
 // The fastest kernels the processor has for `isa`; AUTO is the best there is. With FF_BACKEND_OPENBLAS, matrix products
 // go through OpenBLAS instead, which keeps to no order of summation; FF_BACKEND_F64 gives ff_kernels_f64.

@@ -7,7 +7,7 @@
 #define ALONE 32768  // elements that one thread moves faster than several agree to share
 #define BLOCK 4096
 
-void ff_copy(size_t n, const float *x, float *out)
+void ff_copy(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t first = 0; first < n; first += BLOCK)
@@ -37,7 +37,7 @@ static void average_pixel(const ff_average_down *p, size_t y, size_t x, float *o
                 }
 }
 
-void ff_average_frames_down(const ff_average_down *p)
+void ff_average_frames_down(const ff_kernels *kernels, const ff_average_down *p)
 {
 #pragma omp parallel for if (p->rows * p->width * p->out_channels > ALONE)
     for (size_t y = 0; y < p->rows; y++)
@@ -67,7 +67,7 @@ static void repeat_pixel(const ff_repeat_up *p, size_t y, size_t x, float *out)
     }
 }
 
-void ff_repeat_frame_up(const ff_repeat_up *p)
+void ff_repeat_frame_up(const ff_kernels *kernels, const ff_repeat_up *p)
 {
 #pragma omp parallel for if (p->rows * p->width * p->out_channels > ALONE)
     for (size_t y = p->first; y < p->first + p->rows; y++)
@@ -77,7 +77,7 @@ void ff_repeat_frame_up(const ff_repeat_up *p)
 
 // ---- nearest-exact ----
 
-void ff_double_frame(const ff_double_size *p)
+void ff_double_frame(const ff_kernels *kernels, const ff_double_size *p)
 {
 #pragma omp parallel for if (p->rows * p->width * p->channels > ALONE)
     for (size_t y = p->first; y < p->first + p->rows; y++)

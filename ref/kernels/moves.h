@@ -4,9 +4,9 @@
 
 #include "kernels.h"
 
-void ff_copy(size_t n, const float *x, float *out);
-void ff_average_frames_down(const ff_average_down *);
-void ff_repeat_frame_up(const ff_repeat_up *);
-void ff_double_frame(const ff_double_size *);
+void ff_copy(const ff_kernels *kernels, size_t n, const float *x, float *out);
+void ff_average_frames_down(const ff_kernels *kernels, const ff_average_down *);
+void ff_repeat_frame_up(const ff_kernels *kernels, const ff_repeat_up *);
+void ff_double_frame(const ff_kernels *kernels, const ff_double_size *);
 
 #endif

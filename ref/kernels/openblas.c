@@ -181,8 +181,8 @@ static void multiply_widened(const ff_matmul *p, float *widened, float *out, siz
     }
 }
 
-// y: [columns], a row's products
-static void finish_row(const ff_matmul *p, const ff_kernels *own, size_t row, float *y)
+// The table's other kernels are our own.   y: [columns], a row's products
+static void finish_row(const ff_kernels *kernels, const ff_matmul *p, size_t row, float *y)
 {
     float *out = p->out + row * p->out_stride;
     const float *gate = p->gate;
@@ -192,30 +192,29 @@ static void finish_row(const ff_matmul *p, const ff_kernels *own, size_t row, fl
     case FF_FINISH_STORE:
         break;
     case FF_FINISH_GELU_TANH:
-        own->gelu_tanh(p->columns, y, y);
+        kernels->gelu_tanh(kernels, p->columns, y, y);
         break;
     case FF_FINISH_ADD:
-        own->add(p->columns, out, y, out);
+        kernels->add(kernels, p->columns, out, y, out);
         break;
     case FF_FINISH_ADD_GATED:
         gate += p->groups.group ? p->groups.group[row] * p->groups.stride : 0;
-        own->add_gated(1, p->columns, y, (ff_groups){0}, gate, out);
+        kernels->add_gated(kernels, 1, p->columns, y, (ff_groups){0}, gate, out);
         break;
     }
 }
 
-static ff_status matmul(const ff_matmul *p)
+static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
 {
     bool adds = p->finish == FF_FINISH_ADD || p->finish == FF_FINISH_ADD_GATED;
     size_t stride = adds ? p->columns : p->out_stride, sum_floats = 0, widened_floats = 0, bytes;
-    ff_scratch own_scratch = {0}, *scratch = p->scratch ? p->scratch : &own_scratch;
-    ff_kernels own;
+    ff_scratch own = {0}, *scratch = kernels->scratch ? kernels->scratch : &own;
     if (p->rows == 0 || p->columns == 0)
         return FF_OK;
     // OpenBLAS counts in int, and wants strides of at least 1
     if (p->depth == 0 || p->a_stride > INT_MAX || p->out_stride > INT_MAX || p->depth > INT_MAX ||
         p->columns > INT_MAX)
-        return ff_kernels_scalar()->matmul(p);
+        return ff_kernels_scalar()->matmul(kernels, p);
     if ((adds && !ff_multiply_sizes(p->rows, p->columns, &sum_floats)) ||
         (p->b_dtype != FF_F32 && !ff_multiply_sizes(widened_columns(p), p->depth, &widened_floats)) ||
         !ff_add_sizes(sum_floats, widened_floats, &bytes) ||
@@ -224,21 +223,20 @@ static ff_status matmul(const ff_matmul *p)
     float *memory = ff_scratch_take(scratch, bytes), *sums = adds ? memory : p->out;
     if (!memory)
         return FF_ERROR_MEMORY;
-    ff_status status = ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &own, NULL);
     int threads = omp_get_max_threads();
     take_threads(threads);
-    if (status == FF_OK && p->b_dtype == FF_F32)
+    if (p->b_dtype == FF_F32)
         multiply(p, 0, p->columns, p->b, sums, stride);
-    else if (status == FF_OK)
+    else
         multiply_widened(p, memory + sum_floats, sums, stride);
     give_threads_back(threads);
-    if (status == FF_OK && (p->bias || p->finish != FF_FINISH_STORE)) {
+    if (p->bias || p->finish != FF_FINISH_STORE) {
 #pragma omp parallel for
         for (size_t row = 0; row < p->rows; row++)
-            finish_row(p, &own, row, sums + row * stride);
+            finish_row(kernels, p, row, sums + row * stride);
     }
-    ff_scratch_free(&own_scratch);
-    return status;
+    ff_scratch_free(&own);
+    return FF_OK;
 }
 
 ff_status ff_openblas_products(ff_kernels *table, ff_error *error)

@@ -65,11 +65,6 @@ static float widen(const void *data, ff_dtype dtype, size_t i)
     return dtype == FF_BF16 ? ff_widen_bf16(bits) : ff_widen_f16(bits);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 // The numbers in `panels` panels of [depth, LANES]; SIZE_MAX, which no memory holds, if they do not fit.
 static size_t panel_numbers(size_t panels, size_t depth)
 {
@@ -89,13 +84,13 @@ static real *take(ff_scratch *scratch, size_t a, size_t b, size_t c)
 
 // ---- matrix product ----
 
-static ff_status matmul(const ff_matmul *p)
+static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
 {
     if (p->rows == 0 || p->columns == 0)
         return FF_OK;
     size_t panels = (p->columns - 1) / LANES + 1, depth = p->depth;
     ff_scratch own = {0};
-    real *packed = take(p->scratch ? p->scratch : &own, panel_numbers(panels, depth), 0, 0);
+    real *packed = take(kernels->scratch ? kernels->scratch : &own, panel_numbers(panels, depth), 0, 0);
     if (!packed)
         return FF_ERROR_MEMORY;
 #pragma omp parallel if (p->rows * p->columns / 1000 * depth > ALONE)
@@ -116,7 +111,7 @@ static ff_status matmul(const ff_matmul *p)
                 size_t first = panel * LANES;
                 float *out = p->out + row * p->out_stride + first;
                 continue_chains(depth, p->a + row * p->a_stride, packed + panel * depth * LANES, acc);
-                size_t count = smaller(LANES, p->columns - first);
+                size_t count = ff_smaller(LANES, p->columns - first);
                 for (size_t lane = 0; lane < count; lane++)
                     finish(p, row, first + lane, p->bias ? acc[lane] + p->bias[first + lane] : acc[lane], out + lane);
             }
@@ -147,7 +142,7 @@ static void convolve_pixel(const ff_convolution *p, size_t t, size_t y, size_t x
     }
 }
 
-static ff_status convolution(const ff_convolution *p)
+static ff_status convolution(const ff_kernels *kernels, const ff_convolution *p)
 {
     if (p->out_channels == 0 || p->out_frames == 0 || p->out_height == 0 || p->out_width == 0)
         return FF_OK;
@@ -155,7 +150,7 @@ static ff_status convolution(const ff_convolution *p)
     size_t taps = p->kernel_t * p->kernel_h * p->kernel_w, depth = taps * channels;
     size_t packed_numbers = panel_numbers(panels, depth);
     ff_scratch own = {0};
-    real *packed = take(p->scratch ? p->scratch : &own, packed_numbers, channels, 0);
+    real *packed = take(kernels->scratch ? kernels->scratch : &own, packed_numbers, channels, 0);
     if (!packed)
         return FF_ERROR_MEMORY;
     float *zeros = memset(packed + packed_numbers, 0, channels * sizeof *zeros);
@@ -182,7 +177,7 @@ static ff_status convolution(const ff_convolution *p)
                         real acc[LANES] = {0};
                         size_t pixel = (t * p->out_height + y) * p->out_width + x, first = panel * LANES;
                         convolve_pixel(p, t, y, x, packed + panel * depth * LANES, zeros, acc);
-                        store_lanes(acc, p->bias, first, smaller(LANES, p->out_channels - first),
+                        store_lanes(acc, p->bias, first, ff_smaller(LANES, p->out_channels - first),
                                     p->out + pixel * p->out_channels + first);
                     }
     }
@@ -241,12 +236,12 @@ static void attend(const ff_attention *p, size_t head, size_t query, const real 
     for (size_t first = 0; first < p->head_dim; first += LANES) {
         real acc[LANES] = {0};
         weigh_values(p->keys, s, values + first * p->keys, acc);
-        for (size_t lane = 0; lane < smaller(LANES, p->head_dim - first); lane++)
+        for (size_t lane = 0; lane < ff_smaller(LANES, p->head_dim - first); lane++)
             out[first + lane] = (float)(acc[lane] / sum);
     }
 }
 
-static ff_status attention(const ff_attention *p)
+static ff_status attention(const ff_kernels *kernels, const ff_attention *p)
 {
     if (p->queries == 0 || p->keys == 0 || p->heads == 0 || p->head_dim == 0)
         return FF_OK;
@@ -254,7 +249,7 @@ static ff_status attention(const ff_attention *p)
     size_t key_numbers = panel_numbers(key_panels, p->head_dim), value_numbers = panel_numbers(value_panels, p->keys);
     size_t score_numbers = panel_numbers(key_panels, 1);  // of one query; each thread is at one
     ff_scratch own = {0};
-    real *keys = take(p->scratch ? p->scratch : &own, key_numbers, value_numbers,
+    real *keys = take(kernels->scratch ? kernels->scratch : &own, key_numbers, value_numbers,
                       panel_numbers(key_panels, (size_t)omp_get_max_threads()));
     if (!keys)
         return FF_ERROR_MEMORY;
@@ -317,8 +312,8 @@ static void measure_row(size_t n, const float *x, float eps, real *mean, real *d
     *deviation = root_of(lane_sum_of_squares(n, x, *mean) / (real)n + eps);
 }
 
-static void layer_norm(size_t rows, size_t n, const float *x, float eps, const float *weight, const float *bias,
-                       float *out)
+static void layer_norm(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps,
+                       const float *weight, const float *bias, float *out)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
@@ -334,22 +329,24 @@ static void layer_norm(size_t rows, size_t n, const float *x, float eps, const f
     }
 }
 
-static void layer_norm_modulate(size_t rows, size_t n, const float *x, float eps, ff_groups groups, const float *scale,
-                                const float *shift, float *out)
+static void layer_norm_modulate(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps,
+                                ff_modulation modulation, float *out)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
-        const float *row_scale = group_vector(groups, row, scale), *row_shift = group_vector(groups, row, shift);
+        const float *scale = group_vector(modulation.groups, row, modulation.scale);
+        const float *shift = group_vector(modulation.groups, row, modulation.shift);
         const float *from = x + row * n;
         float *to = out + row * n;
         real mean, deviation;
         measure_row(n, from, eps, &mean, &deviation);
         for (size_t j = 0; j < n; j++)
-            to[j] = (float)((from[j] - mean) / deviation * ((real)1 + row_scale[j]) + row_shift[j]);
+            to[j] = (float)((from[j] - mean) / deviation * ((real)1 + scale[j]) + shift[j]);
     }
 }
 
-static void rms_norm(size_t rows, size_t n, const float *x, float eps, const float *weight, float *out)
+static void rms_norm(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps, const float *weight,
+                     float *out)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
@@ -366,7 +363,8 @@ static real silu_of(real x)
     return x / (1 + exp_of(-x));
 }
 
-static void channel_norm(size_t pixels, size_t n, const float *x, const float *gamma, bool with_silu, float *out)
+static void channel_norm(const ff_kernels *kernels, size_t pixels, size_t n, const float *x, const float *gamma,
+                         bool with_silu, float *out)
 {
     real root_n = root_of((real)n);
 #pragma omp parallel for if (pixels * n > ALONE)
@@ -384,7 +382,7 @@ static void channel_norm(size_t pixels, size_t n, const float *x, const float *g
 
 // ---- elementwise ----
 
-static void rotary(size_t rows, size_t heads, size_t head_dim, const float *angles, float *x)
+static void rotary(const ff_kernels *kernels, size_t rows, size_t heads, size_t head_dim, const float *angles, float *x)
 {
 #pragma omp parallel for if (rows * heads * head_dim > ALONE)
     for (size_t row = 0; row < rows; row++)
@@ -399,35 +397,35 @@ static void rotary(size_t rows, size_t heads, size_t head_dim, const float *angl
         }
 }
 
-static void add(size_t n, const float *a, const float *b, float *out)
+static void add(const ff_kernels *kernels, size_t n, const float *a, const float *b, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
         out[i] = a[i] + b[i];
 }
 
-static void multiply(size_t n, const float *a, const float *b, float *out)
+static void multiply(const ff_kernels *kernels, size_t n, const float *a, const float *b, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
         out[i] = a[i] * b[i];
 }
 
-static void silu(size_t n, const float *x, float *out)
+static void silu(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
         out[i] = (float)silu_of(x[i]);
 }
 
-static void gelu_tanh(size_t n, const float *x, float *out)
+static void gelu_tanh(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
         out[i] = (float)gelu_tanh_of(x[i]);
 }
 
-static void gelu_erf(size_t n, const float *x, float *out)
+static void gelu_erf(const ff_kernels *kernels, size_t n, const float *x, float *out)
 {
     const real root = (real)1.4142135623730951;  // sqrt(2)
 #pragma omp parallel for if (n > ALONE)
@@ -437,7 +435,8 @@ static void gelu_erf(size_t n, const float *x, float *out)
     }
 }
 
-static void add_gated(size_t rows, size_t n, const float *y, ff_groups groups, const float *gate, float *hidden)
+static void add_gated(const ff_kernels *kernels, size_t rows, size_t n, const float *y, ff_groups groups,
+                      const float *gate, float *hidden)
 {
 #pragma omp parallel for if (rows * n > ALONE)
     for (size_t row = 0; row < rows; row++) {
@@ -447,14 +446,16 @@ static void add_gated(size_t rows, size_t n, const float *y, ff_groups groups, c
     }
 }
 
-static void guidance(size_t n, const float *conditional, const float *unconditional, float g, float *out)
+static void guidance(const ff_kernels *kernels, size_t n, const float *conditional, const float *unconditional,
+                     float g, float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++)
         out[i] = (float)(unconditional[i] + g * ((real)conditional[i] - unconditional[i]));
 }
 
-static void combine(size_t n, size_t terms, const float *const *x, const float *k, float *out)
+static void combine(const ff_kernels *kernels, size_t n, size_t terms, const float *const *x, const float *k,
+                    float *out)
 {
 #pragma omp parallel for if (n > ALONE)
     for (size_t i = 0; i < n; i++) {
@@ -466,7 +467,7 @@ static void combine(size_t n, size_t terms, const float *const *x, const float *
 }
 
 // 96 chains: what hides the latency of twelve registers of eight.
-static double multiply_adds(size_t rounds, float *sum)
+static double multiply_adds(const ff_kernels *kernels, size_t rounds, float *sum)
 {
     enum { CHAINS = 6 };
     real acc[CHAINS][LANES] = {{0}};

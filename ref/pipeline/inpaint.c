@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sizes.h"
 #include "../base/system.h"
 
 #define MOST_TINT 32.0f  // of 255
@@ -12,18 +13,13 @@ typedef struct span {
     size_t start, length;
 } span;
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 // A span of `wanted` around the middle of `box`, moved inside [0, limit).
 static span centre_inside(span box, double wanted, size_t limit)
 {
     size_t length = wanted < (double)limit ? (size_t)wanted : limit;
     size_t middle_twice = 2 * box.start + box.length;
     size_t start = middle_twice > length ? (middle_twice - length) / 2 : 0;
-    return (span){smaller(start, limit - length), length};
+    return (span){ff_smaller(start, limit - length), length};
 }
 
 static bool mask_box(size_t width, size_t height, const uint8_t *mask, span *x, span *y)
@@ -32,9 +28,9 @@ static bool mask_box(size_t width, size_t height, const uint8_t *mask, span *x, 
     for (size_t row = 0; row < height; row++)
         for (size_t column = 0; column < width; column++)
             if (mask[row * width + column] >= 128) {
-                left = smaller(left, column);
+                left = ff_smaller(left, column);
                 right = column + 1 > right ? column + 1 : right;
-                top = smaller(top, row);
+                top = ff_smaller(top, row);
                 bottom = row + 1;
             }
     if (right == 0)
@@ -148,7 +144,7 @@ static size_t deepest(const interior *inside)
 // themselves and against the rim, often enough to be smooth from rim to rim.
 static void fill_values(interior *inside)
 {
-    size_t width = inside->width, height = inside->height, passes = smaller(2 * deepest(inside), 64);
+    size_t width = inside->width, height = inside->height, passes = ff_smaller(2 * deepest(inside), 64);
     const uint32_t *depth = inside->depth;
     float *value = inside->value;
     for (size_t pass = 0; pass <= passes; pass++)

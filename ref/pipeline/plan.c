@@ -244,16 +244,6 @@ static ff_status count_tokens(const ff_model *model, const char *prompt, size_t 
     return status;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 // SIZE_MAX where the sum does not fit.
 static size_t sum(size_t count, const size_t *parts)
 {
@@ -277,8 +267,8 @@ typedef struct memory_peak {
 
 static void add_stage(memory_peak *peak, size_t own, size_t kernels)
 {
-    peak->kernels = larger(peak->kernels, kernels);
-    peak->all = larger(peak->all, SUM(own, peak->kernels));
+    peak->kernels = ff_larger(peak->kernels, kernels);
+    peak->all = ff_larger(peak->all, SUM(own, peak->kernels));
 }
 
 typedef struct estimation {
@@ -301,7 +291,7 @@ static void estimate_memory(const estimation *e)
     size_t always = SUM(SAMPLER_TENSORS * ff_plan_elements(plan) * sizeof(float), pictures);
     memory_peak peak = {0};
 
-    size_t prompt = larger(plan->prompt_tokens, plan->negative_tokens);
+    size_t prompt = ff_larger(plan->prompt_tokens, plan->negative_tokens);
     size_t embedding = FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float);
     size_t text = ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS);
     size_t texts = plan->guidance_scale > 1 ? SUM(text, text) : text;
@@ -309,21 +299,21 @@ static void estimate_memory(const estimation *e)
     add_stage(&peak, SUM(always, texts == text ? 0 : text, embedding, encoder),
               ff_text_encoder_scratch(model->text_encoder, kernels, prompt));
     add_stage(&peak, SUM(always, texts, embedding),
-              ff_transformer_text_scratch(model->transformer, kernels, smaller(prompt + 1, FF_TEXT_TOKENS)));
+              ff_transformer_text_scratch(model->transformer, kernels, ff_smaller(prompt + 1, FF_TEXT_TOKENS)));
 
     for (int i = 0; i < pictured + last; i++) {
         size_t frames = i ? FF_TAIL_FRAMES : 1;
         ff_vae_cost cost = ff_vae_encode_cost(model->vae, strips, frames, height, width);
         add_stage(&peak, SUM(always, texts, pixels, cost.memory),
                   ff_vae_encode_scratch(model->vae, kernels, strips, frames, height, width));
-        plan->temporary_bytes = larger(plan->temporary_bytes, cost.disk);
+        plan->temporary_bytes = ff_larger(plan->temporary_bytes, cost.disk);
     }
     add_stage(&peak, SUM(always, texts, ff_transformer_memory(model->transformer, f, h, w, 1 + pictured)),
               ff_transformer_scratch(model->transformer, kernels, f, h, w, 1 + pictured, FF_TEXT_TOKENS));
     ff_vae_cost cost = ff_vae_decode_cost(model->vae, strips, f, h, w);
     add_stage(&peak, SUM(always, pixels, pixels / sizeof(float), cost.memory),
               ff_vae_decode_scratch(model->vae, kernels, strips, f, h, w));
-    plan->temporary_bytes = larger(plan->temporary_bytes, cost.disk);
+    plan->temporary_bytes = ff_larger(plan->temporary_bytes, cost.disk);
     plan->decode_strips = cost.strips;
     plan->decode_repeated = cost.flop / cost.flop_whole - 1;
     plan->memory_bytes = peak.all;
@@ -342,7 +332,7 @@ static void estimate_work(const estimation *e)
     double text = 0, encode = 0;
     for (int i = 0; i < (plan->guidance_scale > 1 ? 2 : 1); i++)
         text += ff_text_encoder_flop(model->text_encoder, prompts[i]) +
-                ff_transformer_text_flop(model->transformer, smaller(prompts[i] + 1, FF_TEXT_TOKENS));
+                ff_transformer_text_flop(model->transformer, ff_smaller(prompts[i] + 1, FF_TEXT_TOKENS));
     for (int i = 0; i < pictured + last; i++)
         encode += ff_vae_encode_cost(model->vae, strips, i ? FF_TAIL_FRAMES : 1, height, width).flop;
     plan->gflop_text = text / 1e9;
@@ -382,7 +372,7 @@ static ff_status resolve(const ff_model *model, const ff_request *request, ff_pl
         (status = count_tokens(model, request->prompt, &plan.prompt_tokens, error)))
         return status;
     plan.prompt_cut = plan.prompt_tokens > FF_TEXT_TOKENS;
-    plan.prompt_tokens = smaller(plan.prompt_tokens, FF_TEXT_TOKENS);
+    plan.prompt_tokens = ff_smaller(plan.prompt_tokens, FF_TEXT_TOKENS);
     const ff_model_facts *facts = &model->facts;
     plan.steps = request->steps ? request->steps : facts->default_steps;
     plan.guidance_scale = isnan(request->guidance_scale) ? facts->default_guidance_scale : request->guidance_scale;
@@ -399,7 +389,7 @@ static ff_status resolve(const ff_model *model, const ff_request *request, ff_pl
         (status = count_tokens(model, plan.negative_prompt, &plan.negative_tokens, error)))
         return status;
     plan.negative_cut = plan.negative_tokens > FF_TEXT_TOKENS;
-    plan.negative_tokens = smaller(plan.negative_tokens, FF_TEXT_TOKENS);
+    plan.negative_tokens = ff_smaller(plan.negative_tokens, FF_TEXT_TOKENS);
     if ((status = estimate(&e, error)))
         return status;
     *out = plan;

@@ -306,7 +306,8 @@ static ff_status denoise_step(run *r, size_t i, size_t done, const size_t shape[
             return status;
     }
     if (r->negative_text)
-        r->kernels->guidance(n, w->prediction, w->unconditional, (float)r->plan.guidance_scale, w->prediction);
+        r->kernels->guidance(r->kernels, n, w->prediction, w->unconditional, (float)r->plan.guidance_scale,
+                             w->prediction);
     if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, shape, w->prediction, r->error, "step.%03zu.noise_pred",
                          done)) ||
         (status = ff_schedule_step(r->schedule, r->solver, r->kernels, i, w->prediction, r->latents, r->error)) ||

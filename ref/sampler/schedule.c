@@ -298,7 +298,7 @@ void ff_schedule_noise(const ff_kernels *kernels, float sigma, size_t n, const f
 {
     const float *x[] = {original, noise};
     const float k[] = {1.0f - sigma, sigma};
-    kernels->combine(n, 2, x, k, out);
+    kernels->combine(kernels, n, 2, x, k, out);
 }
 
 // ---- stepping ----
@@ -351,7 +351,7 @@ static void step_euler(const ff_schedule *schedule, const ff_kernels *kernels, s
 {
     const float *x[] = {latents, noise_pred};
     const float k[] = {1.0f, schedule->sigmas[i + 1] - schedule->sigmas[i]};
-    kernels->combine(n, 2, x, k, latents);
+    kernels->combine(kernels, n, 2, x, k, latents);
 }
 
 // Corrects the sample at sigma i with the output just computed there, then predicts the one at sigma i + 1.
@@ -364,7 +364,7 @@ static void step_unipc(const ff_schedule *schedule, ff_schedule_state *state, co
     float *original = state->outputs[state->order];  // sample - sigma * noise_pred
     x[0] = latents, x[1] = noise_pred;
     k[0] = 1.0f, k[1] = -schedule->sigmas[i];
-    kernels->combine(state->n, 2, x, k, original);
+    kernels->combine(kernels, state->n, 2, x, k, original);
 
     if (state->done > 0 && !schedule->uncorrected[i - 1]) {
         size_t order = state->last_order;
@@ -373,7 +373,7 @@ static void step_unipc(const ff_schedule *schedule, ff_schedule_state *state, co
         for (size_t j = 0; j < order; j++)
             x[j + 1] = state->outputs[j];
         x[order + 1] = original;
-        kernels->combine(state->n, order + 2, x, k, latents);
+        kernels->combine(kernels, state->n, order + 2, x, k, latents);
     }
 
     memmove(state->outputs + 1, state->outputs, state->order * sizeof *state->outputs);
@@ -390,7 +390,7 @@ static void step_unipc(const ff_schedule *schedule, ff_schedule_state *state, co
     x[0] = state->last_sample;
     for (size_t j = 0; j < order; j++)
         x[j + 1] = state->outputs[j];
-    kernels->combine(state->n, order + 1, x, k, latents);
+    kernels->combine(kernels, state->n, order + 1, x, k, latents);
     state->last_order = order;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sizes.h"
 #include "../base/tensor.h"
 
 // FNV-1a, 64 bits.

@@ -256,10 +256,9 @@ size_t ff_text_encoder_memory(const ff_text_encoder *encoder, size_t count)
 
 static ff_status project(const ff_kernels *kernels, size_t rows, const float *x, const ff_weight *weight, float *out)
 {
-    return kernels->matmul(&(ff_matmul){
+    return kernels->matmul(kernels, &(ff_matmul){
         .rows = rows, .columns = weight->shape[0], .depth = weight->shape[1], .a = x, .a_stride = weight->shape[1],
-        .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = weight->shape[0],
-        .scratch = kernels->scratch});
+        .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = weight->shape[0]});
 }
 
 // bias: [heads, count, count] from table: [num_buckets, heads]
@@ -282,7 +281,7 @@ static ff_attention attention_over(const ff_text_encoder *encoder, const ff_kern
     return (ff_attention){
         .queries = count, .keys = count, .heads = encoder->heads, .head_dim = encoder->head_dim,
         .q = s->q, .k = s->k, .v = s->v, .q_stride = inner, .k_stride = inner, .v_stride = inner,
-        .scale = 1.0f, .bias = s->bias, .out = s->attended, .scratch = kernels->scratch};
+        .scale = 1.0f, .bias = s->bias, .out = s->attended};
 }
 
 // Self-attention over all tokens, added to hidden: [count, dim].
@@ -290,7 +289,7 @@ static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer 
                                const buffers *s, size_t count, float *hidden)
 {
     const ff_attention attention = attention_over(encoder, kernels, s, count);
-    kernels->rms_norm(count, encoder->dim, hidden, encoder->eps, layer->attention_norm, s->normed);
+    kernels->rms_norm(kernels, count, encoder->dim, hidden, encoder->eps, layer->attention_norm, s->normed);
     ff_status status = project(kernels, count, s->normed, &layer->q, s->q);
     if (status == FF_OK)
         status = project(kernels, count, s->normed, &layer->k, s->k);
@@ -299,20 +298,20 @@ static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer 
     if (status != FF_OK)
         return status;
     spread_bias(encoder, layer->position_bias, count, s->bias);
-    status = kernels->attention(&attention);
+    status = kernels->attention(kernels, &attention);
     if (status == FF_OK)
         status = project(kernels, count, s->attended, &layer->o, s->normed);
     if (status == FF_OK)
-        kernels->add(count * encoder->dim, hidden, s->normed, hidden);
+        kernels->add(kernels, count * encoder->dim, hidden, s->normed, hidden);
     return status;
 }
 
 static void activate(const ff_kernels *kernels, umt5_activation activation, size_t n, float *x)
 {
     switch (activation) {
-    case GELU_TANH: kernels->gelu_tanh(n, x, x); break;
-    case GELU_ERF: kernels->gelu_erf(n, x, x); break;
-    case SILU: kernels->silu(n, x, x); break;
+    case GELU_TANH: kernels->gelu_tanh(kernels, n, x, x); break;
+    case GELU_ERF: kernels->gelu_erf(kernels, n, x, x); break;
+    case SILU: kernels->silu(kernels, n, x, x); break;
     case RELU:
         for (size_t i = 0; i < n; i++)
             x[i] = x[i] < 0.0f ? 0.0f : x[i];
@@ -325,7 +324,7 @@ static ff_status add_feed_forward(const ff_text_encoder *encoder, const umt5_lay
                                   const buffers *s, size_t count, float *hidden)
 {
     const size_t n = count * encoder->ffn;
-    kernels->rms_norm(count, encoder->dim, hidden, encoder->eps, layer->feed_forward_norm, s->normed);
+    kernels->rms_norm(kernels, count, encoder->dim, hidden, encoder->eps, layer->feed_forward_norm, s->normed);
     ff_status status = project(kernels, count, s->normed, &layer->wi_0, s->gate);
     if (status == FF_OK && encoder->gated)
         status = project(kernels, count, s->normed, &layer->wi_1, s->linear);
@@ -333,10 +332,10 @@ static ff_status add_feed_forward(const ff_text_encoder *encoder, const umt5_lay
         return status;
     activate(kernels, encoder->activation, n, s->gate);
     if (encoder->gated)
-        kernels->multiply(n, s->gate, s->linear, s->gate);
+        kernels->multiply(kernels, n, s->gate, s->linear, s->gate);
     status = project(kernels, count, s->gate, &layer->wo, s->normed);
     if (status == FF_OK)
-        kernels->add(count * encoder->dim, hidden, s->normed, hidden);
+        kernels->add(kernels, count * encoder->dim, hidden, s->normed, hidden);
     return status;
 }
 
@@ -345,7 +344,7 @@ size_t ff_text_encoder_scratch(const ff_text_encoder *encoder, const ff_kernels 
     ff_scratch scratch;
     const ff_kernels counting = ff_kernels_counting(kernels, &scratch);
     const ff_attention attention = attention_over(encoder, &counting, &(buffers){0}, count);
-    counting.attention(&attention);
+    counting.attention(&counting, &attention);
     for (size_t i = 0; i < encoder->layer_count; i++) {
         const umt5_layer *layer = &encoder->layers[i];
         const ff_weight *weights[] = {&layer->q, &layer->k, &layer->v, &layer->o, &layer->wi_0, &layer->wo,
@@ -392,7 +391,7 @@ ff_status ff_text_encoder_run(const ff_text_encoder *encoder, const ff_kernels *
             status = check_layer(encoder, &s, i, count, out, error);
     }
     if (status == FF_OK) {
-        kernels->rms_norm(count, encoder->dim, out, encoder->eps, encoder->final_norm, out);
+        kernels->rms_norm(kernels, count, encoder->dim, out, encoder->eps, encoder->final_norm, out);
         status = ff_check_finite(count * encoder->dim, out, error, "text encoder, final norm");
     }
     ff_arena_return(arena, mark);

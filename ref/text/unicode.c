@@ -5,6 +5,7 @@
 
 #include <utf8proc.h>
 
+#include "../base/sizes.h"
 #include "../base/tensor.h"
 
 // Room for `more` elements after the `count` there are. Returns the array, perhaps moved, or NULL without memory.

@@ -12,8 +12,7 @@ static ff_attention attention_over(const ff_evaluation *e, size_t keys, const fl
     return (ff_attention){.queries = e->tokens, .keys = keys, .heads = shape->heads, .head_dim = shape->head_dim,
                           .q = q, .k = k, .v = v,
                           .q_stride = shape->dim, .k_stride = shape->dim, .v_stride = shape->dim,
-                          .scale = (float)(1 / sqrt((double)shape->head_dim)), .out = out,
-                          .scratch = e->kernels->scratch};
+                          .scale = (float)(1 / sqrt((double)shape->head_dim)), .out = out};
 }
 
 // Self-attention in which the tokens from `unseen` on do not see those before.
@@ -28,7 +27,7 @@ static ff_status attend_without(const ff_evaluation *e, const ff_attention *whol
     others.k += skipped;
     others.v += skipped;
     others.out += skipped;
-    return e->kernels->attention(&known) ? FF_ERROR_MEMORY : e->kernels->attention(&others);
+    return e->kernels->attention(e->kernels, &known) ? FF_ERROR_MEMORY : e->kernels->attention(e->kernels, &others);
 }
 
 // hidden[first + r] += gate * linear(x[r]), in one go; without the gate if it is NULL.   x: [rows, depth]
@@ -41,7 +40,7 @@ static ff_status add_product(const ff_evaluation *e, const ff_linear *linear, si
     p.groups = ff_modulation_groups(e);
     if (p.groups.group)
         p.groups.group += first;
-    return e->kernels->matmul(&p);
+    return e->kernels->matmul(e->kernels, &p);
 }
 
 // Self-attention over all video tokens: hidden += gate * attention(modulate(norm(hidden))).
@@ -54,8 +53,8 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
     const ff_transformer_shape *shape = &e->transformer->shape;
     size_t tokens = e->tokens, dim = shape->dim;
     float *q = e->wide, *k = q + tokens * dim, *v = k + tokens * dim;
-    kernels->layer_norm_modulate(tokens, dim, e->hidden, shape->eps, ff_modulation_groups(e), vectors + dim, vectors,
-                                 e->normed);
+    kernels->layer_norm_modulate(kernels, tokens, dim, e->hidden, shape->eps,
+                                 (ff_modulation){ff_modulation_groups(e), vectors, vectors + dim}, e->normed);
     ff_status status = ff_transformer_tap_part(e, layer, "norm1", e->normed);
     if (status)
         return status;
@@ -63,10 +62,10 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
         ff_linear_apply(&attention->to_k, kernels, tokens, e->normed, k) ||
         ff_linear_apply(&attention->to_v, kernels, tokens, e->normed, v))
         return FF_ERROR_MEMORY;
-    kernels->rms_norm(tokens, dim, q, shape->eps, attention->norm_q, q);
-    kernels->rms_norm(tokens, dim, k, shape->eps, attention->norm_k, k);
-    kernels->rotary(tokens, shape->heads, shape->head_dim, e->rotary, q);
-    kernels->rotary(tokens, shape->heads, shape->head_dim, e->rotary, k);
+    kernels->rms_norm(kernels, tokens, dim, q, shape->eps, attention->norm_q, q);
+    kernels->rms_norm(kernels, tokens, dim, k, shape->eps, attention->norm_k, k);
+    kernels->rotary(kernels, tokens, shape->heads, shape->head_dim, e->rotary, q);
+    kernels->rotary(kernels, tokens, shape->heads, shape->head_dim, e->rotary, k);
     if ((status = ff_transformer_tap_part(e, layer, "attn1.q", q)) ||
         (status = ff_transformer_tap_part(e, layer, "attn1.k", k)) ||
         (status = ff_transformer_tap_part(e, layer, "attn1.v", v)))
@@ -75,7 +74,7 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
     size_t unseen = e->trace ? e->trace->unseen : 0;
     if ((status = ff_transformer_tap_attention(e, layer, &all, true)))
         return status;
-    if (unseen ? attend_without(e, &all, unseen) : kernels->attention(&all))
+    if (unseen ? attend_without(e, &all, unseen) : kernels->attention(kernels, &all))
         return FF_ERROR_MEMORY;
     if (!ff_traced(e->trace, FF_DUMP_OP))
         return add_product(e, &attention->to_out, 0, tokens, e->normed, vectors + 2 * dim);
@@ -85,7 +84,7 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
         return FF_ERROR_MEMORY;
     if ((status = ff_transformer_tap_part(e, layer, "attn1", q)))
         return status;
-    kernels->add_gated(tokens, dim, q, ff_modulation_groups(e), vectors + 2 * dim, e->hidden);
+    kernels->add_gated(kernels, tokens, dim, q, ff_modulation_groups(e), vectors + 2 * dim, e->hidden);
     return FF_OK;
 }
 
@@ -102,20 +101,21 @@ static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t te
     const float *x = e->hidden;
     ff_status status;
     if (block->norm2_weight) {
-        kernels->layer_norm(tokens, dim, e->hidden, shape->eps, block->norm2_weight, block->norm2_bias, e->normed);
+        kernels->layer_norm(kernels, tokens, dim, e->hidden, shape->eps, block->norm2_weight, block->norm2_bias,
+                            e->normed);
         if ((status = ff_transformer_tap_part(e, layer, "norm2", e->normed)))
             return status;
         x = e->normed;
     }
     if (ff_linear_apply(&block->attn2.to_q, kernels, tokens, x, q))
         return FF_ERROR_MEMORY;
-    kernels->rms_norm(tokens, dim, q, shape->eps, block->attn2.norm_q, q);
+    kernels->rms_norm(kernels, tokens, dim, q, shape->eps, block->attn2.norm_q, q);
     if ((status = ff_transformer_tap_part(e, layer, "attn2.q", q)))
         return status;
     ff_attention over_text = attention_over(e, text_tokens, q, keys, values, attended);
     if ((status = ff_transformer_tap_attention(e, layer, &over_text, false)))
         return status;
-    if (kernels->attention(&over_text))
+    if (kernels->attention(kernels, &over_text))
         return FF_ERROR_MEMORY;
     if (!ff_traced(e->trace, FF_DUMP_OP))
         return add_product(e, &block->attn2.to_out, 0, tokens, attended, NULL);
@@ -125,7 +125,7 @@ static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t te
         return FF_ERROR_MEMORY;
     if ((status = ff_transformer_tap_part(e, layer, "attn2", result)))
         return status;
-    kernels->add(tokens * dim, e->hidden, result, e->hidden);
+    kernels->add(kernels, tokens * dim, e->hidden, result, e->hidden);
     return FF_OK;
 }
 
@@ -137,8 +137,8 @@ static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float 
     const ff_transformer_shape *shape = &e->transformer->shape;
     size_t dim = shape->dim;
     bool traced = ff_traced(e->trace, FF_DUMP_OP);
-    kernels->layer_norm_modulate(e->tokens, dim, e->hidden, shape->eps, ff_modulation_groups(e), vectors + dim, vectors,
-                                 e->normed);
+    kernels->layer_norm_modulate(kernels, e->tokens, dim, e->hidden, shape->eps,
+                                 (ff_modulation){ff_modulation_groups(e), vectors, vectors + dim}, e->normed);
     ff_status status = ff_transformer_tap_part(e, layer, "norm3", e->normed);
     if (status)
         return status;
@@ -147,7 +147,7 @@ static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float 
         float *x = e->normed + first * dim;  // the result takes the place of its input
         ff_matmul inner = ff_linear_product(&block->ffn_in, kernels, rows, x, e->wide);
         inner.finish = FF_FINISH_GELU_TANH;
-        if (kernels->matmul(&inner) ||
+        if (kernels->matmul(kernels, &inner) ||
             (traced ? ff_linear_apply(&block->ffn_out, kernels, rows, e->wide, x)
                     : add_product(e, &block->ffn_out, first, rows, e->wide, vectors + 2 * dim)))
             return FF_ERROR_MEMORY;
@@ -156,7 +156,7 @@ static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float 
         return FF_OK;
     if ((status = ff_transformer_tap_part(e, layer, "ffn", e->normed)))
         return status;
-    kernels->add_gated(e->tokens, dim, e->normed, ff_modulation_groups(e), vectors + 2 * dim, e->hidden);
+    kernels->add_gated(kernels, e->tokens, dim, e->normed, ff_modulation_groups(e), vectors + 2 * dim, e->hidden);
     return FF_OK;
 }
 
@@ -167,7 +167,7 @@ ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer, size_t 
     size_t dim = e->transformer->shape.dim;
     ff_status status;
     for (size_t group = 0; group < e->groups.count; group++)
-        e->kernels->add(6 * dim, table, e->projection + group * 6 * dim, e->modulation + group * 6 * dim);
+        e->kernels->add(e->kernels, 6 * dim, table, e->projection + group * 6 * dim, e->modulation + group * 6 * dim);
     if ((status = ff_transformer_tap_modulation(e, layer)) || (status = self_attention(e, layer, e->modulation)) ||
         (status = cross_attention(e, layer, text_tokens, keys, values)) ||
         (status = feed_forward(e, layer, e->modulation + 3 * dim)))
@@ -183,8 +183,8 @@ void ff_transformer_count_block(const ff_evaluation *e, size_t layer, size_t tex
     const float *none = e->hidden;
     const ff_attention over_tokens = attention_over(e, e->tokens, none, none, none, NULL);
     const ff_attention over_text = attention_over(e, text_tokens, none, none, none, NULL);
-    e->kernels->attention(&over_tokens);
-    e->kernels->attention(&over_text);
+    e->kernels->attention(e->kernels, &over_tokens);
+    e->kernels->attention(e->kernels, &over_text);
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
         ff_linear_apply(inner[i], e->kernels, e->tokens, none, NULL);
     add_product(e, &block->attn1.to_out, 0, e->tokens, none, none);

@@ -27,7 +27,7 @@ ff_status ff_text_keys_values(const ff_transformer *transformer, const ff_kernel
     if (ff_linear_apply(&attention->to_k, kernels, distinct, embedded, keys) ||
         ff_linear_apply(&attention->to_v, kernels, distinct, embedded, values))
         return FF_ERROR_MEMORY;
-    kernels->rms_norm(distinct, dim, keys, transformer->shape.eps, attention->norm_k, keys);
+    kernels->rms_norm(kernels, distinct, dim, keys, transformer->shape.eps, attention->norm_k, keys);
     ff_text_repeat_row(keys, distinct, tokens, dim);
     ff_text_repeat_row(values, distinct, tokens, dim);
     return FF_OK;
@@ -60,7 +60,7 @@ ff_status ff_transformer_text_create(const ff_transformer *transformer, const ff
     float *hidden = text->keys;  // free until the first layer's keys are computed
     if (ff_linear_apply(&transformer->text_in, kernels, distinct, embeds, hidden))
         goto no_memory;
-    kernels->gelu_tanh(distinct * shape->dim, hidden, hidden);
+    kernels->gelu_tanh(kernels, distinct * shape->dim, hidden, hidden);
     if (ff_linear_apply(&transformer->text_out, kernels, distinct, hidden, text->embedded))
         goto no_memory;
     if ((status = ff_check_finite(distinct * shape->dim, text->embedded, error, "transformer, embedded text")))

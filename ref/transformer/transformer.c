@@ -18,22 +18,12 @@ static size_t bytes_of(size_t a, size_t b, size_t element_size)
     return bytes;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 // Rows that go through the feed-forward at once: as many as let its inner layer fit where queries, keys and values are,
 // but not so few that packing its weights, anew for each pass, would cost much beside their products.
 static size_t feed_forward_rows(const ff_transformer_shape *shape, size_t tokens)
 {
     size_t passes = (shape->ffn_dim + 3 * shape->dim - 1) / (3 * shape->dim);
-    return smaller(tokens, larger(LEAST_FEED_ROWS, (tokens + passes - 1) / passes));
+    return ff_smaller(tokens, ff_larger(LEAST_FEED_ROWS, (tokens + passes - 1) / passes));
 }
 
 static void plan_buffers(const ff_transformer *transformer, size_t latent_frames, size_t tokens, size_t groups,
@@ -51,8 +41,8 @@ static void plan_buffers(const ff_transformer *transformer, size_t latent_frames
     bytes[HIDDEN] = bytes[NORMED] = bytes_of(tokens, dim, sizeof(float));
     size_t attention = bytes_of(tokens, 3 * dim, sizeof(float));
     size_t feed_forward = bytes_of(feed_forward_rows(shape, tokens), shape->ffn_dim, sizeof(float));
-    size_t patches = bytes_of(tokens, larger(transformer->patch_in, transformer->patch_out), sizeof(float));
-    bytes[WIDE] = larger(larger(attention, feed_forward), patches);
+    size_t patches = bytes_of(tokens, ff_larger(transformer->patch_in, transformer->patch_out), sizeof(float));
+    bytes[WIDE] = ff_larger(ff_larger(attention, feed_forward), patches);
 }
 
 static bool count_tokens(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
@@ -109,7 +99,7 @@ static ff_convolution patch_convolution(const ff_evaluation *e)
         .kernel_t = patch[0], .kernel_h = patch[1], .kernel_w = patch[2],
         .stride_t = patch[0], .stride_h = patch[1], .stride_w = patch[2],
         .frames = e->frames, .weight = embedding->weight.data, .weight_dtype = embedding->weight.dtype,
-        .bias = embedding->bias, .out = e->hidden, .scratch = e->kernels->scratch};
+        .bias = embedding->bias, .out = e->hidden};
 }
 
 // latents: [in_channels, latent frames, height, width] to hidden: [tokens, dim], one patch a token.
@@ -121,7 +111,7 @@ static ff_status embed_patches(const ff_evaluation *e, const float *latents)
     ff_latents_to_channels_last(shape->in_channels, frames * pixels, latents, e->wide);
     for (size_t frame = 0; frame < frames; frame++)
         e->frames[frame] = e->wide + frame * pixels * shape->in_channels;
-    return e->kernels->convolution(&p);
+    return e->kernels->convolution(e->kernels, &p);
 }
 
 // temb: [groups, dim] = linear(silu(linear(sinusoids)))
@@ -133,7 +123,7 @@ static ff_status embed_timesteps(const ff_evaluation *e)
     ff_timestep_embedding(count, e->groups.timesteps, transformer->shape.freq_dim, e->sinusoids);
     if (ff_linear_apply(&transformer->time_in, e->kernels, count, e->sinusoids, hidden))
         return FF_ERROR_MEMORY;
-    e->kernels->silu(count * transformer->shape.dim, hidden, hidden);
+    e->kernels->silu(e->kernels, count * transformer->shape.dim, hidden, hidden);
     return ff_linear_apply(&transformer->time_out, e->kernels, count, hidden, e->temb);
 }
 
@@ -142,7 +132,7 @@ static ff_status project_timesteps(const ff_evaluation *e)
 {
     const ff_transformer *transformer = e->transformer;
     float *activated = e->modulation;
-    e->kernels->silu(e->groups.count * transformer->shape.dim, e->temb, activated);
+    e->kernels->silu(e->kernels, e->groups.count * transformer->shape.dim, e->temb, activated);
     return ff_linear_apply(&transformer->time_proj, e->kernels, e->groups.count, activated, e->projection);
 }
 
@@ -155,11 +145,11 @@ static ff_status project_out(const ff_evaluation *e, float *out)
     float *shift = e->modulation, *scale = shift + dim;
     for (size_t group = 0; group < e->groups.count; group++) {
         const float *temb = e->temb + group * dim;
-        e->kernels->add(dim, transformer->scale_shift_table, temb, shift + group * 6 * dim);
-        e->kernels->add(dim, transformer->scale_shift_table + dim, temb, scale + group * 6 * dim);
+        e->kernels->add(e->kernels, dim, transformer->scale_shift_table, temb, shift + group * 6 * dim);
+        e->kernels->add(e->kernels, dim, transformer->scale_shift_table + dim, temb, scale + group * 6 * dim);
     }
-    e->kernels->layer_norm_modulate(e->tokens, dim, e->hidden, shape->eps, ff_modulation_groups(e), scale, shift,
-                                    e->normed);
+    e->kernels->layer_norm_modulate(e->kernels, e->tokens, dim, e->hidden, shape->eps,
+                                    (ff_modulation){ff_modulation_groups(e), shift, scale}, e->normed);
     ff_status status = ff_tap(e->trace, FF_DUMP_OP, FF_F32, 2, (size_t[]){e->tokens, dim}, e->normed, e->error,
                               "call.%03zu.norm_out", e->call);
     if (status)
@@ -184,7 +174,7 @@ size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernel
         return SIZE_MAX;
     e.feed_rows = feed_forward_rows(&transformer->shape, e.tokens);
     const ff_convolution patches = patch_convolution(&e);
-    counting.convolution(&patches);
+    counting.convolution(&counting, &patches);
     ff_linear_apply(&transformer->time_in, &counting, e.groups.count, &none, NULL);
     ff_linear_apply(&transformer->time_out, &counting, e.groups.count, &none, NULL);
     ff_linear_apply(&transformer->time_proj, &counting, e.groups.count, &none, NULL);
@@ -219,7 +209,7 @@ static ff_status check_sizes(const ff_transformer *transformer, size_t frames, s
                        "latents of %zu x %zu x %zu cells do not divide into the transformer's patches of "
                        "%zu x %zu x %zu",
                        frames, height, width, patch[0], patch[1], patch[2]);
-    size_t longest = larger(grid->frames, larger(grid->rows, grid->columns));
+    size_t longest = ff_larger(grid->frames, ff_larger(grid->rows, grid->columns));
     if (longest > shape->rope_max_seq_len)
         return ff_fail(error, FF_ERROR_INPUT,
                        "latents of %zu x %zu x %zu cells make %zu patches along an axis; the transformer's "

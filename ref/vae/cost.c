@@ -130,11 +130,6 @@ static ff_vae_state take_state(room *from, const ff_vae_layer *layer, ff_vae_win
     return state;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 // Most floats that a layer finds in `frame` or puts there or into a spare.
 static size_t working_floats(const ff_vae_layer *layer, const ff_vae_state *state)
 {
@@ -143,10 +138,10 @@ static size_t working_floats(const ff_vae_layer *layer, const ff_vae_state *stat
     case FF_VAE_ATTENTION:  // queries, keys and values
         return frame_floats(state->in, 3 * layer->in_channels);
     case FF_VAE_RESIDUAL:
-        out = larger(out, frame_floats(state->between, layer->out_channels));
+        out = ff_larger(out, frame_floats(state->between, layer->out_channels));
         break;
     case FF_VAE_UPSAMPLE:
-        out = larger(out, frame_floats(state->between, layer->in_channels));
+        out = ff_larger(out, frame_floats(state->between, layer->in_channels));
         break;
     case FF_VAE_AVERAGE_DOWN:  // in place; in_channels are the branch's
     case FF_VAE_REPEAT_UP:
@@ -154,7 +149,7 @@ static size_t working_floats(const ff_vae_layer *layer, const ff_vae_state *stat
     default:
         break;
     }
-    return larger(out, frame_floats(state->in, layer->in_channels));
+    return ff_larger(out, frame_floats(state->in, layer->in_channels));
 }
 
 ff_status ff_vae_run_prepare(ff_vae_run *run, const ff_vae_part *part, ff_arena *arena, size_t *bytes,
@@ -172,7 +167,7 @@ ff_status ff_vae_run_prepare(ff_vae_run *run, const ff_vae_part *part, ff_arena 
         ff_vae_state state = take_state(&from, layer, in, out);
         if (run->states)
             run->states[i] = state;
-        working = larger(working, working_floats(layer, &state));
+        working = ff_larger(working, working_floats(layer, &state));
         out = in;
     }
     run->frame = take(&from, working, sizeof(float));

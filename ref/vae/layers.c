@@ -21,7 +21,7 @@ static void remember(ff_vae_run *run, ff_vae_history *history, const float *fram
 {
     if (history->capacity == 0)  // no frame follows
         return;
-    run->kernels->copy(history->floats, frame, history->frames[history->seen % history->capacity]);
+    run->kernels->copy(run->kernels, history->floats, frame, history->frames[history->seen % history->capacity]);
     history->seen++;
 }
 
@@ -36,13 +36,12 @@ static ff_status computed(ff_vae_run *run, ff_status status)
 static ff_status apply_linear(ff_vae_run *run, const ff_vae_convolution *convolution, size_t pixels, const float *x,
                               float *out)
 {
-    return computed(run, run->kernels->matmul(&(ff_matmul){
+    return computed(run, run->kernels->matmul(run->kernels, &(ff_matmul){
         .rows = pixels, .columns = convolution->out_channels, .depth = convolution->in_channels,
         .a = x, .a_stride = convolution->in_channels,
         .b = convolution->weight.data, .b_dtype = convolution->weight.dtype,
         .bias = convolution->bias,
         .out = out, .out_stride = convolution->out_channels,
-        .scratch = run->kernels->scratch,
     }));
 }
 
@@ -57,7 +56,7 @@ static ff_status apply_convolution(ff_vae_run *run, const ff_vae_convolution *co
                                    const ff_vae_window *out, size_t stride, const float *const *frames, float *to)
 {
     size_t padding = stride == 1 ? convolution->kernel_s / 2 : 0;
-    return computed(run, run->kernels->convolution(&(ff_convolution){
+    return computed(run, run->kernels->convolution(run->kernels, &(ff_convolution){
         .in_channels = convolution->in_channels, .in_height = in->count, .in_width = in->width,
         .out_channels = convolution->out_channels,
         .out_frames = 1, .out_height = out->count, .out_width = out->width,
@@ -68,7 +67,6 @@ static ff_status apply_convolution(ff_vae_run *run, const ff_vae_convolution *co
         .weight = convolution->weight.data, .weight_dtype = convolution->weight.dtype,
         .bias = convolution->bias,
         .out = to,
-        .scratch = run->kernels->scratch,
     }));
 }
 
@@ -101,8 +99,8 @@ static ff_status linear(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_state
 static ff_status convolution(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_state *state)
 {
     if (layer->norm1)
-        run->kernels->channel_norm(pixels_of(&state->in), layer->in_channels, run->frame, layer->norm1, true,
-                                   run->frame);
+        run->kernels->channel_norm(run->kernels, pixels_of(&state->in), layer->in_channels, run->frame, layer->norm1,
+                                   true, run->frame);
     ff_status status =
         apply_causal(run, &layer->first, &state->first, &state->in, &state->out, run->frame, run->spare);
     exchange(&run->frame, &run->spare);
@@ -116,10 +114,11 @@ static ff_status residual(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_sta
     float *normed = run->spare, *hidden = run->spare2, *out = run->spare, *shortcut = run->spare2;
     ff_status status;
 
-    run->kernels->channel_norm(pixels_of(in), layer->in_channels, run->frame, layer->norm1, true, normed);
+    run->kernels->channel_norm(run->kernels, pixels_of(in), layer->in_channels, run->frame, layer->norm1, true, normed);
     if ((status = apply_causal(run, &layer->first, &state->first, in, between, normed, hidden)))
         return status;
-    run->kernels->channel_norm(pixels_of(between), layer->out_channels, hidden, layer->norm2, true, hidden);
+    run->kernels->channel_norm(run->kernels, pixels_of(between), layer->out_channels, hidden, layer->norm2, true,
+                               hidden);
     if ((status = apply_causal(run, &layer->second, &state->second, between, end, hidden, out)))
         return status;
     if (layer->shortcut.weight.data) {
@@ -127,7 +126,7 @@ static ff_status residual(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_sta
             return status;
         x = shortcut;
     }
-    run->kernels->add(pixels_of(end) * layer->out_channels, out, x, out);
+    run->kernels->add(run->kernels, pixels_of(end) * layer->out_channels, out, x, out);
     exchange(&run->frame, &run->spare);
     return FF_OK;
 }
@@ -139,7 +138,6 @@ static ff_attention attention_among(const ff_vae_run *run, size_t pixels, size_t
         .queries = pixels, .keys = pixels, .heads = 1, .head_dim = channels,
         .q_stride = 3 * channels, .k_stride = 3 * channels, .v_stride = 3 * channels,
         .scale = (float)(1.0 / sqrt((double)channels)),
-        .scratch = run->kernels->scratch,
     };
 }
 
@@ -149,7 +147,7 @@ static ff_status attention(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_st
     float *normed = run->spare, *qkv = run->spare2, *attended = run->spare, *projected = run->spare2;
     ff_status status;
 
-    run->kernels->channel_norm(pixels, channels, run->frame, layer->norm1, false, normed);
+    run->kernels->channel_norm(run->kernels, pixels, channels, run->frame, layer->norm1, false, normed);
     if ((status = apply_linear(run, &layer->first, pixels, normed, qkv)))
         return status;
     ff_attention p = attention_among(run, pixels, channels);
@@ -157,10 +155,10 @@ static ff_status attention(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_st
     p.k = qkv + channels;
     p.v = qkv + 2 * channels;
     p.out = attended;
-    status = computed(run, run->kernels->attention(&p));
+    status = computed(run, run->kernels->attention(run->kernels, &p));
     if (status || (status = apply_linear(run, &layer->second, pixels, attended, projected)))
         return status;
-    run->kernels->add(pixels * channels, projected, run->frame, run->frame);
+    run->kernels->add(run->kernels, pixels * channels, projected, run->frame, run->frame);
     return FF_OK;
 }
 
@@ -190,7 +188,7 @@ static ff_status upsample(ff_vae_run *run, const ff_vae_layer *layer, const ff_v
                           size_t stride)
 {
     const ff_vae_window *in = &state->in, *doubled = &state->between;
-    run->kernels->double_size(&(ff_double_size){
+    run->kernels->double_size(run->kernels, &(ff_double_size){
         .first = doubled->first, .rows = doubled->count, .width = doubled->width,
         .channels = layer->in_channels, .stride = stride,
         .x = x + (doubled->first / 2 - in->first) * in->width * stride,
@@ -233,7 +231,7 @@ static void average_down(ff_vae_run *run, const ff_vae_layer *layer, const ff_va
         const float *frame = recall(&branch->first, factor_t - 1 - time);
         frames[time] = frame ? frame + skipped : NULL;
     }
-    run->kernels->average_down(&(ff_average_down){
+    run->kernels->average_down(run->kernels, &(ff_average_down){
         .rows = state->out.count, .width = state->out.width,
         .in_channels = layer->in_channels, .out_channels = layer->out_channels,
         .factor_t = factor_t, .factor_s = factor_s,
@@ -247,7 +245,7 @@ static void repeat_up(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_state *
 {
     const ff_vae_state *branch = &run->states[layer->branch];
     size_t factor_t = layer->temporal ? 2 : 1;
-    run->kernels->repeat_up(&(ff_repeat_up){
+    run->kernels->repeat_up(run->kernels, &(ff_repeat_up){
         .first = state->out.first, .rows = state->out.count, .width = state->out.width,
         .in_channels = layer->in_channels, .out_channels = layer->out_channels,
         .factor_t = factor_t, .time = state->seen == 0 ? factor_t - 1 : (state->seen - 1) % factor_t,
@@ -309,7 +307,7 @@ static void count_layer(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_windo
         break;
     case FF_VAE_ATTENTION: {
         const ff_attention p = attention_among(run, pixels_of(&in), layer->in_channels);
-        run->kernels->attention(&p);
+        run->kernels->attention(run->kernels, &p);
         apply_linear(run, &layer->first, pixels_of(&in), NULL, NULL);
         apply_linear(run, &layer->second, pixels_of(&in), NULL, NULL);
         break;

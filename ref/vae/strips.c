@@ -66,11 +66,6 @@ size_t ff_vae_strips_row_floats(const ff_vae_strips *strips)
     return strips->network->layers[strips->cut - 1].out_channels * strips->at_cut.width;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static size_t part_memory(ff_vae_part part)
 {
     ff_vae_run run;
@@ -90,7 +85,7 @@ size_t ff_vae_strips_frame_floats(const ff_vae_strips *strips)
 // The larger of what the middle takes and `most` bytes, and the frame that a decoder's strips are put together in.
 static size_t with_frame(const ff_vae_strips *strips, size_t most)
 {
-    size_t bytes = larger(part_memory(ff_vae_strips_middle(strips)), most), frame = 0;
+    size_t bytes = ff_larger(part_memory(ff_vae_strips_middle(strips)), most), frame = 0;
     if (strips->decoder && (!ff_multiply_sizes(ff_vae_strips_frame_floats(strips), sizeof(float), &frame) ||
                             !ff_add_sizes(frame, 63, &frame)))
         return SIZE_MAX;
@@ -103,7 +98,7 @@ size_t ff_vae_strips_memory(const ff_vae_strips *strips)
     if (strips->count == 1)
         return part_memory(ff_vae_strips_all(strips));
     for (size_t i = 0; i < strips->count; i++)
-        most = larger(most, part_memory(ff_vae_strips_strip(strips, i)));
+        most = ff_larger(most, part_memory(ff_vae_strips_strip(strips, i)));
     return with_frame(strips, most);
 }
 
@@ -124,7 +119,7 @@ size_t ff_vae_strips_scratch(const ff_vae_strips *strips, const ff_kernels *kern
     size_t most = ff_vae_part_scratch(&part, kernels);
     for (size_t i = 0; strips->count > 1 && i < strips->count; i++) {
         part = ff_vae_strips_strip(strips, i);
-        most = larger(most, ff_vae_part_scratch(&part, kernels));
+        most = ff_larger(most, ff_vae_part_scratch(&part, kernels));
     }
     return most;
 }
@@ -145,7 +140,7 @@ ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff
         strips.count = count < rows ? count : rows;
         return strips;
     }
-    size_t memory = larger(FF_VAE_MEMORY, with_frame(&strips, 0));
+    size_t memory = ff_larger(FF_VAE_MEMORY, with_frame(&strips, 0));
     while (strips.count < most && ff_vae_strips_memory(&strips) > memory)
         strips.count++;
     return strips;

@@ -1,5 +1,6 @@
 // Writing safetensors as a stream: room for the header is left at the front, tensors follow as they come, and the
 // header is written last, padded with spaces as the format allows.
+#include "../base/sizes.h"
 #include "weights.h"
 
 #include <cjson/cJSON.h>

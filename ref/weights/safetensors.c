@@ -7,6 +7,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "../base/arena.h"
+#include "../base/sizes.h"
 #include "content.h"
 #include "json.h"
 

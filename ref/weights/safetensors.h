@@ -2,6 +2,7 @@
 #ifndef FF_SAFETENSORS_H
 #define FF_SAFETENSORS_H
 
+#include "../base/arena.h"
 #include "weights.h"
 
 #include "../base/system.h"

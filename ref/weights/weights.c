@@ -1,4 +1,5 @@
 // Weights by name: the files of a folder, or one file, and their tensors.
+#include "../base/arena.h"
 #include "safetensors.h"
 #include "json.h"
 

@@ -89,12 +89,10 @@ static ff_status time_stage(const char *name, const char *description, size_t we
         if (status)
             return status;
         bool first = stage->runs == 0;
-        ff_kernels counting = first ? ff_recorder_start(recorder, &b->kernels) : b->kernels;
+        ff_kernels counting = first ? ff_recorder_kernels(recorder, &b->kernels) : b->kernels;
         double begun = ff_seconds();
         status = run(input, &counting);
         double seconds = ff_seconds() - begun;
-        if (first)
-            ff_recorder_stop();
         if (status)
             return status;
         stage->runs++;

@@ -1,5 +1,8 @@
 #include "dims.h"
 
+#include "base/arena.h"
+#include "base/sizes.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #ifndef FF_DIMS_H
 #define FF_DIMS_H
 
+#include "base/arena.h"
 #include "weights/weights.h"
 
 typedef struct ff_dims {

@@ -6,24 +6,21 @@
 
 // [rows, depth] times [depth, columns], that ran `count` times. A convolution is the product of its output pixels with
 // its kernel, attention two products a head.
-typedef struct ff_product {
+typedef struct ff_recorded {
     size_t rows, columns, depth, count;
-} ff_product;
+} ff_recorded;
 
 #define FF_MOST_PRODUCTS 256
 
 typedef struct ff_recorder {
-    const ff_kernels *inner;
-    ff_product products[FF_MOST_PRODUCTS];  // unequal shapes; those beyond are in `flop` alone
+    ff_recorded products[FF_MOST_PRODUCTS];  // unequal shapes; those beyond are in `flop` alone
     size_t count;
     double flop;                            // two for each multiply-add, those with the padding's zeros included
 } ff_recorder;
 
-double ff_product_flop(const ff_product *product);  // of all its runs
+double ff_recorded_flop(const ff_recorded *product);  // of all its runs
 
-// Products of the returned table are added to *recorder, if this thread calls it before ff_recorder_stop. inner does
-// the work and must live as long.
-ff_kernels ff_recorder_start(ff_recorder *recorder, const ff_kernels *inner);
-void ff_recorder_stop(void);
+// Products of the returned table, which wraps `inner`, are added to *recorder, which begins anew.
+ff_kernels ff_recorder_kernels(ff_recorder *recorder, const ff_kernels *inner);
 
 #endif

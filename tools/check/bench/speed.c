@@ -18,11 +18,11 @@ static ff_status time_matmul(const ff_kernels *kernels, const float *x, const fl
 {
     const ff_matmul product = {
         .rows = TOKENS, .columns = FFN, .depth = DIM, .a = x, .a_stride = DIM, .b = weight, .b_dtype = FF_F32,
-        .out = out, .out_stride = FFN, .scratch = kernels->scratch,
+        .out = out, .out_stride = FFN,
     };
     double begun = ff_seconds(), seconds, work = 0;
     do {
-        if (kernels->matmul(&product))
+        if (kernels->matmul(kernels, &product))
             return FF_ERROR_MEMORY;
         work += 2e-9 * TOKENS * FFN * DIM;
         seconds = ff_seconds() - begun;
@@ -42,11 +42,10 @@ static ff_status time_convolution(const ff_kernels *kernels, const float *frame,
         .out_channels = CHANNELS, .out_frames = 1, .out_height = SIDE, .out_width = SIDE,
         .kernel_t = 3, .kernel_h = 3, .kernel_w = 3, .stride_t = 1, .stride_h = 1, .stride_w = 1,
         .pad_top = 1, .pad_left = 1, .frames = frames, .weight = weight, .weight_dtype = FF_F32, .out = out,
-        .scratch = kernels->scratch,
     };
     double begun = ff_seconds(), seconds, work = 0;
     do {
-        if (kernels->convolution(&convolution))
+        if (kernels->convolution(kernels, &convolution))
             return FF_ERROR_MEMORY;
         work += 2e-9 * SIDE * SIDE * CHANNELS * CHANNELS * 27;
         seconds = ff_seconds() - begun;

@@ -20,7 +20,7 @@ double ff_yardstick_peak(const ff_kernels *kernels)
     {
         float sum;
         do
-            work += kernels->multiply_adds(PEAK_ROUNDS, &sum);
+            work += kernels->multiply_adds(kernels, PEAK_ROUNDS, &sum);
         while (ff_seconds() < end);
     }
     return work / (ff_seconds() - begun) / 1e9;
@@ -33,7 +33,7 @@ static ff_status time_product(const ff_kernels *openblas, const ff_matmul *produ
     *fastest = INFINITY;
     for (size_t runs = 0; runs < LEAST_RUNS || (spent < PRODUCT_SECONDS && runs < MOST_RUNS); runs++) {
         double begun = ff_seconds();
-        if (openblas->matmul(product))
+        if (openblas->matmul(openblas, product))
             return FF_ERROR_MEMORY;
         double seconds = ff_seconds() - begun;
         spent += seconds;
@@ -43,7 +43,7 @@ static ff_status time_product(const ff_kernels *openblas, const ff_matmul *produ
 }
 
 // Adds the seconds of all runs of a product to *seconds.
-static ff_status add_product(const ff_kernels *openblas, const ff_product *shape, double *seconds)
+static ff_status add_product(const ff_kernels *openblas, const ff_recorded *shape, double *seconds)
 {
     size_t columns = shape->columns, depth = shape->depth, rows = MOST_OPERANDS / sizeof(float) / (columns + depth);
     rows = rows < 1 ? 1 : rows < shape->rows ? rows : shape->rows;
@@ -75,7 +75,7 @@ ff_status ff_yardstick_openblas(const ff_recorder *recorder, double *seconds, ff
     for (size_t i = 0; i < recorder->count; i++) {
         if (add_product(&openblas, &recorder->products[i], &sum))
             return ff_fail(error, FF_ERROR_MEMORY, "no memory to time OpenBLAS");
-        flop += ff_product_flop(&recorder->products[i]);
+        flop += ff_recorded_flop(&recorder->products[i]);
     }
     if (flop > 0)
         *seconds = sum * (recorder->flop / flop);  // shapes that were too many to record go at the others' speed

@@ -1,5 +1,7 @@
 #include "arrange.h"
 
+#include "base/sizes.h"
+
 #include <string.h>
 
 ff_arranged ff_arranged_of(const ff_weight *weight)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/sizes.h"
 #include "base/system.h"
 #include "flicker.h"
 #include "motion.h"

@@ -178,11 +178,12 @@ static ff_status search_one(const ff_search *s, const void *base, ff_economy eco
         memcpy(manner, base, s->manner_size);
         apply(mistake, manner);
         ff_economy used = mistake->economy ? mistake->economy : economy;
-        ff_status status = s->replay(s->user, manner, ff_verify_economy(used), out, error);
-        bool starved = ff_verify_starved();
+        ff_reduced state;
+        const ff_kernels kernels = ff_verify_economy(used, &state);
+        ff_status status = s->replay(s->user, manner, &kernels, out, error);
         if (status)
             return status;
-        if (starved)
+        if (state.starved)
             return ff_fail(error, FF_ERROR_MEMORY, "not enough memory to try explanations");
         double left = ff_relative_distance(s->theirs, out, s->n);
         if (left < *best * 0.98) {  // of two that are equally good, the first

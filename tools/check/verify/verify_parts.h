@@ -10,19 +10,24 @@
 
 typedef enum ff_precision { FF_SINGLE, FF_BFLOAT, FF_HALF } ff_precision;
 
-// What the judgement computes with: our kernels, the same in double, and our kernels with every result rounded.
+// What the judgement computes with: our kernels, the same in double and, below, our kernels with results rounded.
 const ff_kernels *ff_verify_kernels(void);
 const ff_kernels *ff_verify_exact(void);
-const ff_kernels *ff_verify_rounding(ff_precision precision);
 
 // Ways in which programs save precision.
 typedef enum ff_economy {
     FF_NO_ECONOMY, FF_WEIGHTS_BFLOAT, FF_WEIGHTS_HALF, FF_PRODUCTS_TF32, FF_PRODUCTS_BFLOAT, FF_NORMS_BFLOAT,
     FF_ALL_BFLOAT, FF_ALL_HALF, FF_ECONOMIES
 } ff_economy;
-const ff_kernels *ff_verify_economy(ff_economy economy);
-// Whether a norm of such a table, on this thread, went without the memory to round its weights since this was asked.
-bool ff_verify_starved(void);
+// Of one such table.
+typedef struct ff_reduced {
+    ff_economy economy;
+    bool starved;          // a norm, which cannot fail, went without the memory to round its weights
+} ff_reduced;
+// Our kernels, wrapped so that they round. state: must live as long as the table.
+ff_kernels ff_verify_economy(ff_economy economy, ff_reduced *state);
+ff_kernels ff_verify_rounding(ff_precision precision, ff_reduced *state);  // every result
+ff_economy ff_economy_of(const ff_kernels *kernels);
 // Weights that are no operand of a kernel, in place, as a table that stores weights in less precision has them.
 void ff_round_weights(const ff_kernels *kernels, size_t n, float *x);
 // Rounds in place, to the nearest, ties to even.

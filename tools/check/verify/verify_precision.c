@@ -4,14 +4,25 @@
 #include <string.h>
 #include <threads.h>
 
-#include "kernels/moves.h"
 #include "verify_parts.h"
 
 typedef enum rounding { KEEP, TO_BFLOAT, TO_HALF, TO_TF32 } rounding;
 
+// What a table rounds.
 typedef struct recipe {
+    const char *name;
     rounding weights, inputs, results, norms;
 } recipe;
+
+static const recipe recipes[FF_ECONOMIES] = {
+    [FF_WEIGHTS_BFLOAT] = {"weights_bfloat", .weights = TO_BFLOAT},
+    [FF_WEIGHTS_HALF] = {"weights_half", .weights = TO_HALF},
+    [FF_PRODUCTS_TF32] = {"products_tf32", .weights = TO_TF32, .inputs = TO_TF32},
+    [FF_PRODUCTS_BFLOAT] = {"products_bfloat", .weights = TO_BFLOAT, .inputs = TO_BFLOAT},
+    [FF_NORMS_BFLOAT] = {"norms_bfloat", .norms = TO_BFLOAT},
+    [FF_ALL_BFLOAT] = {"all_bfloat", TO_BFLOAT, TO_BFLOAT, TO_BFLOAT, TO_BFLOAT},
+    [FF_ALL_HALF] = {"all_half", TO_HALF, TO_HALF, TO_HALF, TO_HALF},
+};
 
 static ff_kernels fastest;
 static once_flag chosen = ONCE_FLAG_INIT;
@@ -94,16 +105,20 @@ static float *rounded_weight(rounding how, const void *data, ff_dtype dtype, siz
     return copy;
 }
 
+static const recipe *recipe_of(const ff_kernels *kernels)
+{
+    return &recipes[((const ff_reduced *)kernels->user)->economy];
+}
+
 // ---- products ----
 
 // What a product's finish does with it, each operation rounded as the recipe says.   y: [rows, columns], the product
-static void finish_by(const recipe *r, const ff_matmul *p, float *y)
+static void finish(const recipe *r, const ff_kernels *kernels, const ff_matmul *p, float *y)
 {
-    const ff_kernels *kernels = ff_verify_kernels();
     size_t n = p->rows * p->columns;
     round_all(r->results, n, y);
     if (p->finish == FF_FINISH_GELU_TANH)
-        kernels->gelu_tanh(n, y, y);
+        kernels->gelu_tanh(kernels, n, y, y);
     for (size_t row = 0; row < p->rows; row++) {
         float *from = y + row * p->columns, *to = p->out + row * p->out_stride;
         ff_groups one = {.group = NULL, .stride = 0};
@@ -111,17 +126,19 @@ static void finish_by(const recipe *r, const ff_matmul *p, float *y)
         if (gate && p->groups.group)
             gate += p->groups.group[row] * p->groups.stride;
         if (p->finish == FF_FINISH_ADD)
-            kernels->add(p->columns, to, from, to);
+            kernels->add(kernels, p->columns, to, from, to);
         else if (p->finish == FF_FINISH_ADD_GATED)
-            kernels->add_gated(1, p->columns, from, one, gate, to);
+            kernels->add_gated(kernels, 1, p->columns, from, one, gate, to);
         else
             memcpy(to, from, p->columns * sizeof *to);
         round_all(r->results, p->columns, to);
     }
 }
 
-static ff_status matmul_by(const recipe *r, const ff_matmul *p)
+static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
 {
+    const recipe *r = recipe_of(kernels);
+    ff_kernels inner = ff_kernels_inner(kernels);
     ff_matmul changed = *p;
     float *a = NULL, *b = NULL, *bias = NULL, *product = NULL;
     ff_status status = FF_ERROR_MEMORY;
@@ -149,9 +166,9 @@ static ff_status matmul_by(const recipe *r, const ff_matmul *p)
         changed.out = product;
         changed.out_stride = p->columns;
     }
-    status = ff_verify_kernels()->matmul(&changed);
+    status = inner.matmul(&inner, &changed);
     if (product && status == FF_OK)
-        finish_by(r, p, product);
+        finish(r, &inner, p, product);
 done:
     free(a);
     free(b);
@@ -160,8 +177,10 @@ done:
     return status;
 }
 
-static ff_status convolution_by(const recipe *r, const ff_convolution *p)
+static ff_status convolution(const ff_kernels *kernels, const ff_convolution *p)
 {
+    const recipe *r = recipe_of(kernels);
+    ff_kernels inner = ff_kernels_inner(kernels);
     ff_convolution changed = *p;
     size_t frames = p->out_frames * p->stride_t + p->kernel_t - p->stride_t;
     size_t floats = p->in_height * p->in_width * p->in_channels;
@@ -185,7 +204,7 @@ static ff_status convolution_by(const recipe *r, const ff_convolution *p)
             goto done;
         changed.bias = bias;
     }
-    status = ff_verify_kernels()->convolution(&changed);
+    status = inner.convolution(&inner, &changed);
     round_all(r->results, p->out_frames * p->out_height * p->out_width * p->out_channels, p->out);
 done:
     for (size_t i = 0; i < frames; i++)
@@ -196,8 +215,10 @@ done:
     return status;
 }
 
-static ff_status attention_by(const recipe *r, const ff_attention *p)
+static ff_status attention(const ff_kernels *kernels, const ff_attention *p)
 {
+    const recipe *r = recipe_of(kernels);
+    ff_kernels inner = ff_kernels_inner(kernels);
     ff_attention changed = *p;
     size_t n = p->heads * p->head_dim;
     float *q = NULL, *k = NULL, *v = NULL;
@@ -211,7 +232,7 @@ static ff_status attention_by(const recipe *r, const ff_attention *p)
         changed.q = q, changed.k = k, changed.v = v;
         changed.q_stride = changed.k_stride = changed.v_stride = n;
     }
-    status = ff_verify_kernels()->attention(&changed);
+    status = inner.attention(&inner, &changed);
     round_all(r->results, p->queries * n, p->out);
 done:
     free(q);
@@ -222,198 +243,174 @@ done:
 
 // ---- norms ----
 
-// A norm cannot fail; that it went without memory is kept here until it is asked for.
-static _Thread_local bool starved;
-
-bool ff_verify_starved(void)
-{
-    bool was = starved;
-    starved = false;
-    return was;
-}
-
 // A norm's vector as the recipe stores weights.
 typedef struct vector {
     const float *values;
     float *own;            // values, if they are not the model's; to be freed
 } vector;
 
-static vector vector_by(const recipe *r, size_t n, const float *stored)
+static vector rounded_vector(const ff_kernels *kernels, size_t n, const float *stored)
 {
+    ff_reduced *state = kernels->user;
+    const recipe *r = recipe_of(kernels);
     bool weights_only = r->weights != KEEP && r->inputs == KEEP;
     if (!stored || !weights_only)
         return (vector){stored, NULL};
     float *own = rounded_rows(r->weights, 1, n, stored, n);
-    starved = starved || !own;
+    state->starved = state->starved || !own;
     return (vector){own ? own : stored, own};
 }
 
-static void layer_norm_by(const recipe *r, size_t rows, size_t n, const float *x, float eps, const float *weight,
-                          const float *bias, float *out)
+static void layer_norm(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps,
+                       const float *weight, const float *bias, float *out)
 {
-    vector by_weight = vector_by(r, n, weight), by_bias = vector_by(r, n, bias);
-    ff_verify_kernels()->layer_norm(rows, n, x, eps, by_weight.values, by_bias.values, out);
-    round_all(r->norms, rows * n, out);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    vector by_weight = rounded_vector(kernels, n, weight), by_bias = rounded_vector(kernels, n, bias);
+    inner.layer_norm(&inner, rows, n, x, eps, by_weight.values, by_bias.values, out);
+    round_all(recipe_of(kernels)->norms, rows * n, out);
     free(by_weight.own);
     free(by_bias.own);
 }
 
-static void rms_norm_by(const recipe *r, size_t rows, size_t n, const float *x, float eps, const float *weight,
-                        float *out)
+static void layer_norm_modulate(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps,
+                                ff_modulation modulation, float *out)
 {
-    vector by = vector_by(r, n, weight);
-    ff_verify_kernels()->rms_norm(rows, n, x, eps, by.values, out);
-    round_all(r->norms, rows * n, out);
-    free(by.own);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.layer_norm_modulate(&inner, rows, n, x, eps, modulation, out);
+    round_all(recipe_of(kernels)->norms, rows * n, out);
 }
 
-static void channel_norm_by(const recipe *r, size_t pixels, size_t n, const float *x, const float *gamma, bool silu,
-                            float *out)
+static void rms_norm(const ff_kernels *kernels, size_t rows, size_t n, const float *x, float eps, const float *weight,
+                     float *out)
 {
-    vector by = vector_by(r, n, gamma);
-    ff_verify_kernels()->channel_norm(pixels, n, x, by.values, silu, out);
-    round_all(r->norms, pixels * n, out);
-    free(by.own);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    vector by_weight = rounded_vector(kernels, n, weight);
+    inner.rms_norm(&inner, rows, n, x, eps, by_weight.values, out);
+    round_all(recipe_of(kernels)->norms, rows * n, out);
+    free(by_weight.own);
+}
+
+static void channel_norm(const ff_kernels *kernels, size_t pixels, size_t n, const float *x, const float *gamma,
+                         bool with_silu, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    vector by_gamma = rounded_vector(kernels, n, gamma);
+    inner.channel_norm(&inner, pixels, n, x, by_gamma.values, with_silu, out);
+    round_all(recipe_of(kernels)->norms, pixels * n, out);
+    free(by_gamma.own);
+}
+
+// ---- elementwise ----
+
+static void rotary(const ff_kernels *kernels, size_t rows, size_t heads, size_t head_dim, const float *angles, float *x)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.rotary(&inner, rows, heads, head_dim, angles, x);
+    round_all(recipe_of(kernels)->results, rows * heads * head_dim, x);
+}
+
+static void add(const ff_kernels *kernels, size_t n, const float *a, const float *b, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.add(&inner, n, a, b, out);
+    round_all(recipe_of(kernels)->results, n, out);
+}
+
+static void multiply(const ff_kernels *kernels, size_t n, const float *a, const float *b, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.multiply(&inner, n, a, b, out);
+    round_all(recipe_of(kernels)->results, n, out);
+}
+
+static void silu(const ff_kernels *kernels, size_t n, const float *x, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.silu(&inner, n, x, out);
+    round_all(recipe_of(kernels)->results, n, out);
+}
+
+static void gelu_tanh(const ff_kernels *kernels, size_t n, const float *x, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.gelu_tanh(&inner, n, x, out);
+    round_all(recipe_of(kernels)->results, n, out);
+}
+
+static void gelu_erf(const ff_kernels *kernels, size_t n, const float *x, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.gelu_erf(&inner, n, x, out);
+    round_all(recipe_of(kernels)->results, n, out);
+}
+
+static void add_gated(const ff_kernels *kernels, size_t rows, size_t n, const float *y, ff_groups groups,
+                      const float *gate, float *hidden)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.add_gated(&inner, rows, n, y, groups, gate, hidden);
+    round_all(recipe_of(kernels)->results, rows * n, hidden);
+}
+
+static void guidance(const ff_kernels *kernels, size_t n, const float *conditional, const float *unconditional,
+                     float g, float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.guidance(&inner, n, conditional, unconditional, g, out);
+    round_all(recipe_of(kernels)->results, n, out);
+}
+
+static void combine(const ff_kernels *kernels, size_t n, size_t terms, const float *const *x, const float *k,
+                    float *out)
+{
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.combine(&inner, n, terms, x, k, out);
+    round_all(recipe_of(kernels)->results, n, out);
 }
 
 // ---- the tables ----
 
-static double multiply_adds(size_t rounds, float *sum)
+ff_kernels ff_verify_economy(ff_economy economy, ff_reduced *state)
 {
-    return ff_verify_kernels()->multiply_adds(rounds, sum);
+    *state = (ff_reduced){.economy = economy};
+    if (economy == FF_NO_ECONOMY)
+        return *ff_verify_kernels();
+    ff_kernels table = ff_kernels_wrap(ff_verify_kernels(), state);
+    table.name = recipes[economy].name;
+    table.matmul = matmul;
+    table.convolution = convolution;
+    table.attention = attention;
+    table.layer_norm = layer_norm;
+    table.layer_norm_modulate = layer_norm_modulate;
+    table.rms_norm = rms_norm;
+    table.channel_norm = channel_norm;
+    table.rotary = rotary;
+    table.add = add;
+    table.multiply = multiply;
+    table.silu = silu;
+    table.gelu_tanh = gelu_tanh;
+    table.gelu_erf = gelu_erf;
+    table.add_gated = add_gated;
+    table.guidance = guidance;
+    table.combine = combine;
+    return table;
 }
 
-// A kernel more needs an entry more in TABLE.
-enum { KERNELS = 21 };
-_Static_assert(sizeof(ff_kernels) == sizeof(const char *) + sizeof(ff_scratch *) + KERNELS * sizeof(void (*)(void)),
-               "TABLE has all the kernels there are");
-
-// Functions of a table named NAME that do what its recipe says, and the table.
-#define TABLE(NAME, ...)                                                                                               \
-    static const recipe NAME##_recipe = {__VA_ARGS__};                                                                 \
-    static ff_status NAME##_matmul(const ff_matmul *p)                                                                 \
-    {                                                                                                                  \
-        return matmul_by(&NAME##_recipe, p);                                                                           \
-    }                                                                                                                  \
-    static ff_status NAME##_convolution(const ff_convolution *p)                                                       \
-    {                                                                                                                  \
-        return convolution_by(&NAME##_recipe, p);                                                                      \
-    }                                                                                                                  \
-    static ff_status NAME##_attention(const ff_attention *p)                                                           \
-    {                                                                                                                  \
-        return attention_by(&NAME##_recipe, p);                                                                        \
-    }                                                                                                                  \
-    static void NAME##_layer_norm(size_t rows, size_t n, const float *x, float eps, const float *weight,               \
-                                  const float *bias, float *out)                                                       \
-    {                                                                                                                  \
-        layer_norm_by(&NAME##_recipe, rows, n, x, eps, weight, bias, out);                                             \
-    }                                                                                                                  \
-    static void NAME##_layer_norm_modulate(size_t rows, size_t n, const float *x, float eps, ff_groups groups,         \
-                                           const float *scale, const float *shift, float *out)                         \
-    {                                                                                                                  \
-        ff_verify_kernels()->layer_norm_modulate(rows, n, x, eps, groups, scale, shift, out);                          \
-        round_all(NAME##_recipe.norms, rows * n, out);                                                                 \
-    }                                                                                                                  \
-    static void NAME##_rms_norm(size_t rows, size_t n, const float *x, float eps, const float *weight, float *out)     \
-    {                                                                                                                  \
-        rms_norm_by(&NAME##_recipe, rows, n, x, eps, weight, out);                                                     \
-    }                                                                                                                  \
-    static void NAME##_channel_norm(size_t pixels, size_t n, const float *x, const float *gamma, bool silu,            \
-                                    float *out)                                                                        \
-    {                                                                                                                  \
-        channel_norm_by(&NAME##_recipe, pixels, n, x, gamma, silu, out);                                               \
-    }                                                                                                                  \
-    static void NAME##_rotary(size_t rows, size_t heads, size_t head_dim, const float *angles, float *x)               \
-    {                                                                                                                  \
-        ff_verify_kernels()->rotary(rows, heads, head_dim, angles, x);                                                 \
-        round_all(NAME##_recipe.results, rows * heads * head_dim, x);                                                  \
-    }                                                                                                                  \
-    static void NAME##_add(size_t n, const float *a, const float *b, float *out)                                       \
-    {                                                                                                                  \
-        ff_verify_kernels()->add(n, a, b, out);                                                                        \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static void NAME##_multiply(size_t n, const float *a, const float *b, float *out)                                  \
-    {                                                                                                                  \
-        ff_verify_kernels()->multiply(n, a, b, out);                                                                   \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static void NAME##_silu(size_t n, const float *x, float *out)                                                      \
-    {                                                                                                                  \
-        ff_verify_kernels()->silu(n, x, out);                                                                          \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static void NAME##_gelu_tanh(size_t n, const float *x, float *out)                                                 \
-    {                                                                                                                  \
-        ff_verify_kernels()->gelu_tanh(n, x, out);                                                                     \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static void NAME##_gelu_erf(size_t n, const float *x, float *out)                                                  \
-    {                                                                                                                  \
-        ff_verify_kernels()->gelu_erf(n, x, out);                                                                      \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static void NAME##_add_gated(size_t rows, size_t n, const float *y, ff_groups groups, const float *gate,           \
-                                 float *hidden)                                                                        \
-    {                                                                                                                  \
-        ff_verify_kernels()->add_gated(rows, n, y, groups, gate, hidden);                                              \
-        round_all(NAME##_recipe.results, rows * n, hidden);                                                            \
-    }                                                                                                                  \
-    static void NAME##_guidance(size_t n, const float *conditional, const float *unconditional, float g, float *out)   \
-    {                                                                                                                  \
-        ff_verify_kernels()->guidance(n, conditional, unconditional, g, out);                                          \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static void NAME##_combine(size_t n, size_t terms, const float *const *x, const float *k, float *out)              \
-    {                                                                                                                  \
-        ff_verify_kernels()->combine(n, terms, x, k, out);                                                             \
-        round_all(NAME##_recipe.results, n, out);                                                                      \
-    }                                                                                                                  \
-    static const ff_kernels NAME##_table = {                                                                           \
-        .name = #NAME, .matmul = NAME##_matmul, .convolution = NAME##_convolution, .attention = NAME##_attention,      \
-        .layer_norm = NAME##_layer_norm, .layer_norm_modulate = NAME##_layer_norm_modulate,                            \
-        .rms_norm = NAME##_rms_norm, .channel_norm = NAME##_channel_norm, .rotary = NAME##_rotary, .add = NAME##_add,  \
-        .multiply = NAME##_multiply, .silu = NAME##_silu, .gelu_tanh = NAME##_gelu_tanh,                               \
-        .gelu_erf = NAME##_gelu_erf, .add_gated = NAME##_add_gated, .guidance = NAME##_guidance,                       \
-        .combine = NAME##_combine, .copy = ff_copy, .average_down = ff_average_frames_down,                            \
-        .repeat_up = ff_repeat_frame_up, .double_size = ff_double_frame, .multiply_adds = multiply_adds,               \
-    }
-
-TABLE(weights_bfloat, .weights = TO_BFLOAT);
-TABLE(weights_half, .weights = TO_HALF);
-TABLE(products_tf32, .weights = TO_TF32, .inputs = TO_TF32);
-TABLE(products_bfloat, .weights = TO_BFLOAT, .inputs = TO_BFLOAT);
-TABLE(norms_bfloat, .norms = TO_BFLOAT);
-TABLE(all_bfloat, TO_BFLOAT, TO_BFLOAT, TO_BFLOAT, TO_BFLOAT);
-TABLE(all_half, TO_HALF, TO_HALF, TO_HALF, TO_HALF);
-
-const ff_kernels *ff_verify_economy(ff_economy economy)
+ff_economy ff_economy_of(const ff_kernels *kernels)
 {
-    switch (economy) {
-    case FF_WEIGHTS_BFLOAT: return &weights_bfloat_table;
-    case FF_WEIGHTS_HALF: return &weights_half_table;
-    case FF_PRODUCTS_TF32: return &products_tf32_table;
-    case FF_PRODUCTS_BFLOAT: return &products_bfloat_table;
-    case FF_NORMS_BFLOAT: return &norms_bfloat_table;
-    case FF_ALL_BFLOAT: return &all_bfloat_table;
-    case FF_ALL_HALF: return &all_half_table;
-    case FF_NO_ECONOMY:
-    case FF_ECONOMIES: break;
-    }
-    return ff_verify_kernels();
+    return kernels->matmul == matmul ? ((const ff_reduced *)kernels->user)->economy : FF_NO_ECONOMY;
 }
 
 void ff_round_weights(const ff_kernels *kernels, size_t n, float *x)
 {
-    if (kernels == &weights_bfloat_table)
-        round_all(TO_BFLOAT, n, x);
-    else if (kernels == &weights_half_table)
-        round_all(TO_HALF, n, x);
+    ff_economy economy = ff_economy_of(kernels);
+    if (economy == FF_WEIGHTS_BFLOAT || economy == FF_WEIGHTS_HALF)
+        round_all(recipes[economy].weights, n, x);
 }
 
-const ff_kernels *ff_verify_rounding(ff_precision precision)
+ff_kernels ff_verify_rounding(ff_precision precision, ff_reduced *state)
 {
     static const ff_economy economies[] = {
         [FF_SINGLE] = FF_NO_ECONOMY, [FF_BFLOAT] = FF_ALL_BFLOAT, [FF_HALF] = FF_ALL_HALF};
-    return ff_verify_economy(economies[precision]);
+    return ff_verify_economy(economies[precision], state);
 }

@@ -363,16 +363,16 @@ static ff_status replay_guidance(void *user, const void *chosen, const ff_kernel
     }
     float alpha = square > 0 ? (float)(dot / square) : 1;
     switch (formula) {
-    case SWAPPED: kernels->guidance(r->n, u, c, g, out); break;
-    case FROM_CONDITIONAL: kernels->guidance(r->n, c, u, g + 1, out); break;
-    case ONE_LESS: kernels->guidance(r->n, c, u, g - 1, out); break;
+    case SWAPPED: kernels->guidance(kernels, r->n, u, c, g, out); break;
+    case FROM_CONDITIONAL: kernels->guidance(kernels, r->n, c, u, g + 1, out); break;
+    case ONE_LESS: kernels->guidance(kernels, r->n, c, u, g - 1, out); break;
     case CONDITIONAL: memcpy(out, c, r->n * sizeof *out); break;
     case UNCONDITIONAL: memcpy(out, u, r->n * sizeof *out); break;
     case ZERO_STAR:
         for (size_t i = 0; i < r->n; i++)
             out[i] = u[i] * alpha + g * (c[i] - u[i] * alpha);
         break;
-    default: kernels->guidance(r->n, c, u, g, out); break;
+    default: kernels->guidance(kernels, r->n, c, u, g, out); break;
     }
     if (formula == RESCALED || formula == RESCALED_PART) {
         factor = deviation_of(r->n, c) / deviation_of(r->n, out);

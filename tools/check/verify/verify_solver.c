@@ -160,14 +160,14 @@ static void step_unipc(const unipc_options *o, const ff_kernels *kernels, const 
     float k[FF_UNIPC_MOST_TERMS], *original = m->outputs[FF_UNIPC_MOST_ORDER];
     x[0] = latents, x[1] = noise_pred;
     k[0] = 1.0f, k[1] = -sigmas[i];
-    kernels->combine(n, 2, x, k, original);
+    kernels->combine(kernels, n, 2, x, k, original);
     if (m->done > 0 && o->corrects) {
         ff_unipc_correct(sigmas, i, m->last_order, o->bh1, k);
         x[0] = m->last_sample;
         for (size_t j = 0; j < m->last_order; j++)
             x[j + 1] = m->outputs[j];
         x[m->last_order + 1] = original;
-        kernels->combine(n, m->last_order + 2, x, k, latents);
+        kernels->combine(kernels, n, m->last_order + 2, x, k, latents);
     }
     memmove(m->outputs + 1, m->outputs, FF_UNIPC_MOST_ORDER * sizeof *m->outputs);
     m->outputs[0] = original;
@@ -181,7 +181,7 @@ static void step_unipc(const unipc_options *o, const ff_kernels *kernels, const 
     x[0] = m->last_sample;
     for (size_t j = 0; j < order; j++)
         x[j + 1] = m->outputs[j];
-    kernels->combine(n, order + 1, x, k, latents);
+    kernels->combine(kernels, n, order + 1, x, k, latents);
     m->last_order = order;
     m->done++;
 }
@@ -223,7 +223,7 @@ static ff_status run_steps(const ff_solver_replay *r, const ff_solver_manner *ma
             if (unipc)
                 step_unipc(&options, kernels, sigmas, r->steps, i, r->n, noise_pred, m, out);
             else
-                kernels->combine(r->n, 2, x, k, out);
+                kernels->combine(kernels, r->n, 2, x, k, out);
         }
         free(before);
         free(noise_pred);

@@ -202,7 +202,7 @@ static ff_status project(const text_replay *r, int id, const ff_weight *weight, 
         product.b = copy;
         product.b_dtype = FF_F32;
     }
-    ff_status status = r->kernels->matmul(&product);
+    ff_status status = r->kernels->matmul(r->kernels, &product);
     ff_arena_return(r->v->arena, mark);
     return status;
 }
@@ -212,9 +212,9 @@ static void norm(const text_replay *r, const float *weight, const float *x, floa
     static const float epsilons[] = {0, 1e-5f, 1e-12f, 1e-8f, 1e-3f, 1e-4f, 1e-6f};
     float eps = r->manner->eps ? epsilons[r->manner->eps] : r->encoder->eps;
     if (r->manner->norm == 1)
-        r->kernels->layer_norm(r->tokens, r->encoder->dim, x, eps, weight, NULL, out);
+        r->kernels->layer_norm(r->kernels, r->tokens, r->encoder->dim, x, eps, weight, NULL, out);
     else
-        r->kernels->rms_norm(r->tokens, r->encoder->dim, x, eps, weight, out);
+        r->kernels->rms_norm(r->kernels, r->tokens, r->encoder->dim, x, eps, weight, out);
 }
 
 static void fill_bias(const text_replay *r, size_t layer)
@@ -265,7 +265,7 @@ static ff_status add_attention(const text_replay *r, size_t index)
         regroup(r, false, r->q, r->attended), regroup(r, false, r->k, r->attended),
             regroup(r, false, r->v_rows, r->attended);
     fill_bias(r, index);
-    status = r->kernels->attention(&(ff_attention){
+    status = r->kernels->attention(r->kernels, &(ff_attention){
         .queries = r->tokens, .keys = r->tokens, .heads = encoder->heads, .head_dim = encoder->head_dim, .q = r->q,
         .k = r->k, .v = r->v_rows, .q_stride = inner, .k_stride = inner, .v_stride = inner,
         .scale = r->manner->scale ? (float)(1 / sqrt((double)encoder->head_dim)) : 1.0f, .bias = r->bias,
@@ -275,7 +275,7 @@ static ff_status add_attention(const text_replay *r, size_t index)
     if (!status)
         status = project(r, 4, &layer->o, r->attended, r->normed);
     if (!status)
-        r->kernels->add(r->tokens * encoder->dim, r->hidden, r->normed, r->hidden);
+        r->kernels->add(r->kernels, r->tokens * encoder->dim, r->hidden, r->normed, r->hidden);
     return status;
 }
 
@@ -284,9 +284,9 @@ static void activate(const text_replay *r, size_t n, float *x)
     static const umt5_activation wrong[] = {GELU_TANH, GELU_ERF, GELU_TANH, SILU, RELU};
     umt5_activation activation = r->manner->activation ? wrong[r->manner->activation] : r->encoder->activation;
     switch (activation) {
-    case GELU_TANH: r->kernels->gelu_tanh(n, x, x); break;
-    case GELU_ERF: r->kernels->gelu_erf(n, x, x); break;
-    case SILU: r->kernels->silu(n, x, x); break;
+    case GELU_TANH: r->kernels->gelu_tanh(r->kernels, n, x, x); break;
+    case GELU_ERF: r->kernels->gelu_erf(r->kernels, n, x, x); break;
+    case SILU: r->kernels->silu(r->kernels, n, x, x); break;
     case RELU:
         for (size_t i = 0; i < n; i++)
             x[i] = x[i] < 0.0f ? 0.0f : x[i];
@@ -307,10 +307,10 @@ static ff_status add_feed_forward(const text_replay *r, size_t index)
         return status;
     activate(r, n, r->gate);
     if (gated)
-        r->kernels->multiply(n, r->gate, r->straight, r->gate);
+        r->kernels->multiply(r->kernels, n, r->gate, r->straight, r->gate);
     if ((status = project(r, 7, &layer->wo, r->gate, r->normed)))
         return status;
-    r->kernels->add(r->tokens * encoder->dim, r->hidden, r->normed, r->hidden);
+    r->kernels->add(r->kernels, r->tokens * encoder->dim, r->hidden, r->normed, r->hidden);
     return FF_OK;
 }
 
@@ -388,6 +388,8 @@ static ff_status judge_rows(ff_verifier *v, const char *name, text_replay *r, fl
     ff_status status;
     if (!ours || !rounded)
         return ff_fail(v->error, FF_ERROR_MEMORY, "not enough memory to judge %s", name);
+    ff_reduced state;
+    const ff_kernels rounding = ff_verify_rounding(precision, &state);
     if ((status = replay_text(r, &right, ff_verify_kernels(), ours, v->error)))
         return status;
     ff_case settled = {
@@ -396,7 +398,7 @@ static ff_status judge_rows(ff_verifier *v, const char *name, text_replay *r, fl
         .search = {.mistakes = text_mistakes, .count = sizeof text_mistakes / sizeof *text_mistakes, .parts = 1,
                    .manner_size = sizeof(text_manner), .replay = replay_text, .user = r}};
     if (!settled.equal && ((status = replay_text(r, &right, ff_verify_exact(), ours, v->error)) ||
-                           (status = replay_text(r, &right, ff_verify_rounding(precision), rounded, v->error))))
+                           (status = replay_text(r, &right, &rounding, rounded, v->error))))
         return status;
     if ((status = ff_settle(v, finding, &settled, NULL)))
         return status;

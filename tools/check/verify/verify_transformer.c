@@ -128,6 +128,8 @@ static ff_status judge(const stretch *s, const char *tensor, ff_slices slices, f
     ff_status status;
     if (!ours || !rounded)
         return ff_fail(v->error, FF_ERROR_MEMORY, "not enough memory to judge %s", tensor);
+    ff_reduced state;
+    const ff_kernels rounding = ff_verify_rounding(precision, &state);
     if ((status = replay((void *)s, &right_manner, ff_verify_kernels(), ours, v->error)))
         return status;
     ff_case settled = {
@@ -136,7 +138,7 @@ static ff_status judge(const stretch *s, const char *tensor, ff_slices slices, f
         .search = {.mistakes = ff_wan_mistakes, .count = ff_wan_mistake_count, .parts = parts_of(s),
                    .manner_size = sizeof(ff_wan_manner), .replay = replay, .user = (void *)s}};
     if (!settled.equal && ((status = replay((void *)s, &right_manner, ff_verify_exact(), ours, v->error)) ||
-                           (status = replay((void *)s, &rounding_manner, ff_verify_rounding(precision), rounded,
+                           (status = replay((void *)s, &rounding_manner, &rounding, rounded,
                                             v->error))))
         return status;
     if (!settled.equal)

@@ -158,11 +158,12 @@ static ff_status take_notes(const ff_verifier *v, const ff_vae_run *run, int man
     return FF_OK;
 }
 
-// Kernels whose norms leave SiLU out: the table in use, but for one entry. It takes the kernels' place for a replay.
-static void norm_without_silu(size_t pixels, size_t n, const float *x, const float *gamma, bool silu, float *out)
+// A table's norms leave SiLU out.
+static void norm_without_silu(const ff_kernels *kernels, size_t pixels, size_t n, const float *x, const float *gamma,
+                              bool with_silu, float *out)
 {
-    (void)silu;
-    ff_verify_kernels()->channel_norm(pixels, n, x, gamma, false, out);
+    ff_kernels inner = ff_kernels_inner(kernels);
+    inner.channel_norm(&inner, pixels, n, x, gamma, false, out);
 }
 
 // ---- decoder ----
@@ -298,7 +299,7 @@ static ff_status run_network(vae_replay *r, const ff_kernels *kernels)
     bool encoder = r->encoder;
     const ff_vae_network *network = encoder ? &r->vae->encoder : &r->vae->decoder;
     size_t patch = r->vae->shape.patch, bytes;
-    ff_kernels unactivated = *kernels;
+    ff_kernels unactivated = ff_kernels_wrap(kernels, NULL);
     ff_arena_mark mark = ff_arena_here(v->arena);
     ff_vae_layer *layers = ff_arena_take(v->arena, network->count, sizeof *layers);
     cache_note *notes = ff_arena_take(v->arena, network->count, 2 * sizeof *notes);
@@ -340,6 +341,8 @@ static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, va
     static const vae_manner right = {0};
     size_t n = ff_slices_elements(slices);
     float *ours = malloc(n * sizeof *ours), *rounded = malloc(n * sizeof *rounded);
+    ff_reduced state;
+    const ff_kernels rounding = ff_verify_rounding(precision, &state);
     ff_status status = ours && rounded ? replay(r, &right, ff_verify_kernels(), ours, v->error) : no_memory(v);
     ff_case settled = {
         .tensor = tensor, .slices = slices, .precision = precision, .theirs = theirs, .exact = ours, .rounded = rounded,
@@ -352,7 +355,7 @@ static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, va
         if (bytes)
             memcpy(rounded, ours, n * sizeof *ours);
         else
-            status = replay(r, &right, ff_verify_rounding(precision), rounded, v->error);
+            status = replay(r, &right, &rounding, rounded, v->error);
         r->bytes = false;
         if (!status)
             status = replay(r, &right, ff_verify_exact(), ours, v->error);

@@ -52,7 +52,7 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
                 ff_weight_widen(&layer->weight, transposed ? k * shape->dim + c : c * depth + k, 1,
                                 &weight[c * depth + cell * channels + channel]);
             }
-    ff_status status = w->kernels->matmul(&(ff_matmul){
+    ff_status status = w->kernels->matmul(w->kernels, &(ff_matmul){
         .rows = w->tokens, .columns = shape->dim, .depth = depth, .a = patches, .a_stride = depth, .b = weight,
         .b_dtype = FF_F32, .bias = w->manner->unbiased == FF_WAN_PATCH_EMBEDDING ? NULL : layer->bias, .out = hidden,
         .out_stride = shape->dim});
@@ -93,10 +93,13 @@ ff_status ff_wan_time(const ff_wan *w, const float *timesteps, float *temb)
 {
     const ff_transformer_shape *shape = &w->model->shape;
     ff_wan single = *w;
+    ff_reduced state;
+    const ff_kernels bfloat = ff_verify_rounding(FF_BFLOAT, &state);
+    ff_economy economy = ff_economy_of(w->kernels);
     if (w->manner->time_single)
         single.kernels = ff_verify_kernels();
     if (w->manner->sinusoids == 7)
-        single.kernels = ff_verify_rounding(FF_BFLOAT);
+        single.kernels = &bfloat;
     ff_arena_mark mark = ff_arena_here(w->arena);
     float *x = ff_arena_take(w->arena, w->groups, shape->freq_dim * sizeof(float));
     float *hidden = ff_arena_take(w->arena, w->groups, shape->dim * sizeof(float));
@@ -105,11 +108,11 @@ ff_status ff_wan_time(const ff_wan *w, const float *timesteps, float *temb)
     sinusoids(w, timesteps, x);
     ff_status status = ff_wan_linear(&single, FF_WAN_TIME_IN, &w->model->time_in, w->groups, x, hidden);
     if (!status && !w->manner->time_activation)
-        single.kernels->silu(w->groups * shape->dim, hidden, hidden);
+        single.kernels->silu(single.kernels, w->groups * shape->dim, hidden, hidden);
     if (!status)
         status = ff_wan_linear(&single, FF_WAN_TIME_OUT, &w->model->time_out, w->groups, hidden, temb);
-    if (w->manner->time_single && w->kernels != ff_verify_kernels())
-        ff_round_floats(w->kernels == ff_verify_rounding(FF_HALF) ? FF_HALF : FF_BFLOAT, w->groups * shape->dim, temb);
+    if (w->manner->time_single && economy != FF_NO_ECONOMY)
+        ff_round_floats(economy == FF_ALL_HALF ? FF_HALF : FF_BFLOAT, w->groups * shape->dim, temb);
     ff_arena_return(w->arena, mark);
     return status;
 }
@@ -140,7 +143,7 @@ ff_status ff_wan_project_time(const ff_wan *w, const float *temb, float *project
     if (w->manner->projection == 1)
         memcpy(activated, temb, n * sizeof *temb);
     else
-        w->kernels->silu(n, temb, activated);
+        w->kernels->silu(w->kernels, n, temb, activated);
     ff_status status = ff_wan_linear(w, FF_WAN_TIME_PROJ, &w->model->time_proj, w->groups, activated, projection);
     ff_arena_return(w->arena, mark);
     return status;

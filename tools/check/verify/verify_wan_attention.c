@@ -54,7 +54,7 @@ void ff_wan_turn(const ff_wan *w, const float *rotary, float *x)
     const ff_transformer_shape *shape = &w->model->shape;
     size_t head_dim = shape->head_dim, half = head_dim / 2;
     if (w->manner->rotary != 2) {
-        w->kernels->rotary(w->tokens, shape->heads, head_dim, rotary, x);
+        w->kernels->rotary(w->kernels, w->tokens, shape->heads, head_dim, rotary, x);
         return;
     }
     for (size_t row = 0; row < w->tokens; row++)
@@ -78,22 +78,22 @@ void ff_wan_qk_norm(const ff_wan *w, const ff_wan_attention *manner, int how, si
     size_t dim = shape->dim, head_dim = shape->head_dim;
     float eps = ff_wan_epsilon(w, manner->eps);
     switch (how) {
-    case 0: w->kernels->rms_norm(rows, dim, x, eps, weight, x); break;
+    case 0: w->kernels->rms_norm(w->kernels, rows, dim, x, eps, weight, x); break;
     case 1:
         for (size_t row = 0; row < rows; row++)
             for (size_t head = 0; head < shape->heads; head++) {
                 float *at = x + row * dim + head * head_dim;
-                w->kernels->rms_norm(1, head_dim, at, eps, weight + head * head_dim, at);
+                w->kernels->rms_norm(w->kernels, 1, head_dim, at, eps, weight + head * head_dim, at);
             }
         break;
     case 3:
-        w->kernels->rms_norm(rows, dim, x, eps, weight, x);
+        w->kernels->rms_norm(w->kernels, rows, dim, x, eps, weight, x);
         for (size_t i = 0; i < rows * dim; i++)
             x[i] = x[i] / weight[i % dim];
         break;
-    case 4: w->kernels->layer_norm(rows, dim, x, eps, weight, NULL, x); break;
+    case 4: w->kernels->layer_norm(w->kernels, rows, dim, x, eps, weight, NULL, x); break;
     case 5:
-        w->kernels->rms_norm(rows, dim, x, eps, weight, x);
+        w->kernels->rms_norm(w->kernels, rows, dim, x, eps, weight, x);
         ff_round_floats(FF_BFLOAT, rows * dim, x);
         break;
     default: break;
@@ -144,7 +144,7 @@ ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *manner, size_t 
                 bias[h * pairs + i] = i % keys > i / keys ? -1e30f : 0;
         p.bias = bias;
     }
-    ff_status status = w->kernels->attention(&p);
+    ff_status status = w->kernels->attention(w->kernels, &p);
     if (!status && room)
         regroup_heads(w->tokens, shape->heads, shape->head_dim, true, out, room);
     ff_arena_return(w->arena, mark);

@@ -55,9 +55,9 @@ static ff_status self_attention(const block_run *b)
         (status = ff_wan_linear(w, FF_WAN_O1, &a->to_out, w->tokens, attended, q)))
         return status;
     if (w->manner->ungated & 1)
-        w->kernels->add(n, b->hidden, q, b->hidden);
+        w->kernels->add(w->kernels, n, b->hidden, q, b->hidden);
     else
-        w->kernels->add_gated(w->tokens, w->model->shape.dim, q, b->groups, b->vectors[2], b->hidden);
+        w->kernels->add_gated(w->kernels, w->tokens, w->model->shape.dim, q, b->groups, b->vectors[2], b->hidden);
     return FF_OK;
 }
 
@@ -73,7 +73,7 @@ static ff_status cross_attention(const block_run *b)
     ff_status status;
     if (b->block->norm2_weight && w->manner->norm2 != 1) {
         const float *weight = b->block->norm2_weight, *bias = b->block->norm2_bias;
-        w->kernels->layer_norm(w->tokens, dim, b->hidden, ff_wan_epsilon(w, w->manner->eps),
+        w->kernels->layer_norm(w->kernels, w->tokens, dim, b->hidden, ff_wan_epsilon(w, w->manner->eps),
                                w->manner->norm2 == 2 ? NULL : weight,
                                w->manner->norm2 == 2 || w->manner->norm2 == 3 ? NULL : bias, b->normed);
         if (w->manner->norm2 == 4)
@@ -96,9 +96,9 @@ static ff_status cross_attention(const block_run *b)
         (status = ff_wan_linear(w, FF_WAN_O2, &a->to_out, w->tokens, attended, q)))
         return status;
     if (w->manner->cross_gated)
-        w->kernels->add_gated(w->tokens, dim, q, b->groups, b->vectors[2], b->hidden);
+        w->kernels->add_gated(w->kernels, w->tokens, dim, q, b->groups, b->vectors[2], b->hidden);
     else
-        w->kernels->add(n, b->hidden, q, b->hidden);
+        w->kernels->add(w->kernels, n, b->hidden, q, b->hidden);
     return FF_OK;
 }
 
@@ -115,9 +115,9 @@ static ff_status feed_forward(const block_run *b)
     if ((status = ff_wan_linear(w, FF_WAN_FFN_OUT, &b->block->ffn_out, w->tokens, b->wide, b->normed)))
         return status;
     if (w->manner->ungated & 2)
-        w->kernels->add(w->tokens * dim, b->hidden, b->normed, b->hidden);
+        w->kernels->add(w->kernels, w->tokens * dim, b->hidden, b->normed, b->hidden);
     else
-        w->kernels->add_gated(w->tokens, dim, b->normed, b->groups, b->vectors[5], b->hidden);
+        w->kernels->add_gated(w->kernels, w->tokens, dim, b->normed, b->groups, b->vectors[5], b->hidden);
     return FF_OK;
 }
 
@@ -146,7 +146,7 @@ ff_status ff_wan_block(const ff_wan *w, size_t layer, const float *projection, c
         if (w->manner->table == 1)
             memcpy(to, projection + group * 6 * dim, 6 * dim * sizeof *to);
         else
-            ff_verify_exact()->add(6 * dim, own_table, projection + group * 6 * dim, to);
+            ff_verify_exact()->add(ff_verify_exact(), 6 * dim, own_table, projection + group * 6 * dim, to);
     }
     b.groups = ff_wan_token_groups(w, w->manner->timesteps, 6 * dim, &offset);
     for (int i = 0; i < 6; i++)

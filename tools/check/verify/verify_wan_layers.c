@@ -31,7 +31,7 @@ ff_status ff_wan_linear(const ff_wan *w, int id, const ff_linear *layer, size_t 
         product.b = weight;
         product.b_dtype = FF_F32;
     }
-    ff_status status = w->kernels->matmul(&product);
+    ff_status status = w->kernels->matmul(w->kernels, &product);
     ff_arena_return(w->arena, mark);
     return status;
 }
@@ -39,9 +39,9 @@ ff_status ff_wan_linear(const ff_wan *w, int id, const ff_linear *layer, size_t 
 void ff_wan_activate(const ff_kernels *kernels, int which, size_t n, float *x)
 {
     switch (which) {
-    case 0: kernels->gelu_tanh(n, x, x); break;
-    case 1: kernels->gelu_erf(n, x, x); break;
-    case 2: kernels->silu(n, x, x); break;
+    case 0: kernels->gelu_tanh(kernels, n, x, x); break;
+    case 1: kernels->gelu_erf(kernels, n, x, x); break;
+    case 2: kernels->silu(kernels, n, x, x); break;
     case 3:
         for (size_t i = 0; i < n; i++)
             x[i] = (float)(x[i] / (1 + ff_exp(-1.702 * x[i])));
@@ -60,7 +60,8 @@ void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_groups groups
     size_t dim = w->model->shape.dim;
     float eps = ff_wan_epsilon(w, eps_index);
     if (how == 0 && !plain) {
-        w->kernels->layer_norm_modulate(w->tokens, dim, hidden, eps, groups, scale, shift, out);
+        w->kernels->layer_norm_modulate(w->kernels, w->tokens, dim, hidden, eps,
+                                        (ff_modulation){groups, shift, scale}, out);
         return;
     }
     for (size_t row = 0; row < w->tokens; row++) {
