@@ -49,8 +49,9 @@ static void pack_keys(const void *source, size_t column, size_t count, size_t pi
 {
     const block *b = source;
     const ff_attention *p = b->p;
-    pack_transposed(p->k + column * p->k_stride + b->head * p->head_dim, FF_F32, p->k_stride, count, p->head_dim, 1,
-                    pitch, to);
+    pack_transposed(&(packing){.rows = {p->k + column * p->k_stride + b->head * p->head_dim, FF_F32},
+                               .stride = p->k_stride, .count = count, .channels = p->head_dim, .taps = 1,
+                               .pitch = pitch}, to);
 }
 
 static void finish_scores(const void *source, size_t row, size_t count, size_t key, size_t width, float *tile)

@@ -60,8 +60,8 @@ static void pack_channels(const void *source, size_t column, size_t count, size_
 {
     const ff_convolution *p = source;
     size_t taps = p->kernel_t * p->kernel_h * p->kernel_w, depth = taps * p->in_channels;
-    const char *weight = (const char *)p->weight + column * depth * ff_dtype_size(p->weight_dtype);
-    pack_transposed(weight, p->weight_dtype, depth, count, p->in_channels, taps, pitch, to);
+    pack_transposed(&(packing){.rows = {ff_operand_row(p->weight, column, depth), p->weight.dtype}, .stride = depth,
+                               .count = count, .channels = p->in_channels, .taps = taps, .pitch = pitch}, to);
 }
 
 static void finish_tile(const void *source, size_t row, size_t count, size_t column, size_t width, float *tile)

@@ -53,15 +53,11 @@ static void expect_rows(const void *source, size_t row, size_t count, size_t k, 
         expect_run(p->a + (row + r) * p->a_stride + k, n * sizeof(float));
 }
 
-static const char *weight_row(const ff_matmul *p, size_t row)
-{
-    return (const char *)p->b + row * p->depth * ff_dtype_size(p->b_dtype);
-}
-
 static void pack_weight(const void *source, size_t column, size_t count, size_t pitch, float *to)
 {
     const ff_matmul *p = source;
-    pack_transposed(weight_row(p, column), p->b_dtype, p->depth, count, p->depth, 1, pitch, to);
+    pack_transposed(&(packing){.rows = {ff_operand_row(p->b, column, p->depth), p->b.dtype}, .stride = p->depth,
+                               .count = count, .channels = p->depth, .taps = 1, .pitch = pitch}, to);
 }
 
 static void finish_tile(const void *source, size_t row, size_t count, size_t column, size_t width, float *tile)
@@ -78,14 +74,15 @@ static const float *fetch_weight(const void *source, size_t row, size_t count, s
 {
     const ff_matmul *p = source;
     for (size_t r = 0; r < count; r++)
-        pack_run(weight_row(p, row + r), p->b_dtype, k, n, room + r * PANEL_STRIDE);
+        pack_run(ff_operand_row(p->b, row + r, p->depth), p->b.dtype, k, n, room + r * PANEL_STRIDE);
     return room;
 }
 
 static void pack_rows(const void *source, size_t row, size_t count, size_t pitch, float *to)
 {
     const ff_matmul *p = source;
-    pack_transposed(p->a + row * p->a_stride, FF_F32, p->a_stride, count, p->depth, 1, pitch, to);
+    pack_transposed(&(packing){.rows = {p->a + row * p->a_stride, FF_F32}, .stride = p->a_stride, .count = count,
+                               .channels = p->depth, .taps = 1, .pitch = pitch}, to);
 }
 
 // tile: [columns of out, rows of out]

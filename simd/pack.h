@@ -6,22 +6,32 @@
 
 #define AHEAD 256  // elements
 
-// VEC elements of a weight from element i on; `some` takes the first `count` of them, missing lanes are +0.
-static inline vec load_weight(const void *data, ff_dtype dtype, size_t i)
+#define RUN 256    // elements of a row that are decoded at once
+
+// Types that a vector is loaded from as they lie, and all others, which are decoded to f32 first.
+typedef enum lane_type { LANES_F32, LANES_F16, LANES_BF16, LANES_DECODED } lane_type;
+
+static inline lane_type lanes_of(ff_dtype dtype)
 {
-    if (dtype == FF_F32)
-        return vec_load((const float *)data + i);
-    const uint16_t *halves = (const uint16_t *)data + i;
-    return dtype == FF_BF16 ? vec_widen_bf16(halves) : vec_widen_f16(halves);
+    return dtype == FF_F32 ? LANES_F32 : dtype == FF_F16 ? LANES_F16 : dtype == FF_BF16 ? LANES_BF16 : LANES_DECODED;
 }
 
-static inline vec load_weight_some(const void *data, ff_dtype dtype, size_t i, size_t count)
+// VEC elements of a row from element i on; `some` takes the first `count` of them, missing lanes are +0.
+static inline vec load_lanes(const void *data, lane_type type, size_t i)
 {
-    if (dtype == FF_F32)
+    if (type == LANES_F32)
+        return vec_load((const float *)data + i);
+    const uint16_t *halves = (const uint16_t *)data + i;
+    return type == LANES_BF16 ? vec_widen_bf16(halves) : vec_widen_f16(halves);
+}
+
+static inline vec load_lanes_some(const void *data, lane_type type, size_t i, size_t count)
+{
+    if (type == LANES_F32)
         return vec_load_some((const float *)data + i, count);
     uint16_t halves[VEC] = {0};
     memcpy(halves, (const uint16_t *)data + i, count * sizeof *halves);
-    return dtype == FF_BF16 ? vec_widen_bf16(halves) : vec_widen_f16(halves);
+    return type == LANES_BF16 ? vec_widen_bf16(halves) : vec_widen_f16(halves);
 }
 
 // Brings `bytes` bytes into the second cache.
@@ -31,46 +41,78 @@ static inline void expect_run(const void *data, size_t bytes)
         __builtin_prefetch((const char *)data + i, 0, 2);
 }
 
-// Elements [first, first + count) of a weight, one after the other.
-static inline void pack_run(const void *data, ff_dtype dtype, size_t first, size_t count, float *to)
+static inline __attribute__((always_inline)) void pack_run_as(lane_type type, const void *data, size_t first,
+                                                              size_t count, float *to)
 {
     size_t i = 0;
     for (; i + VEC <= count; i += VEC)
-        vec_store(to + i, load_weight(data, dtype, first + i));
+        vec_store(to + i, load_lanes(data, type, first + i));
     if (i < count)
-        vec_store_some(to + i, count - i, load_weight_some(data, dtype, first + i, count - i));
+        vec_store_some(to + i, count - i, load_lanes_some(data, type, first + i, count - i));
 }
 
-// VEC elements from k on of `count` rows, transposed. Missing rows and elements are +0.
-static inline void load_transposed(const void *data, ff_dtype dtype, size_t stride, size_t count, size_t k,
+// Elements [first, first + count) of a row, one after the other.
+static inline void pack_run(const void *row, ff_dtype dtype, size_t first, size_t count, float *to)
+{
+    switch (lanes_of(dtype)) {
+    case LANES_F32: pack_run_as(LANES_F32, row, first, count, to); break;
+    case LANES_F16: pack_run_as(LANES_F16, row, first, count, to); break;
+    case LANES_BF16: pack_run_as(LANES_BF16, row, first, count, to); break;
+    case LANES_DECODED: dtype->decode(row, first, count, to); break;
+    }
+}
+
+// VEC elements from k on of `count` rows, `stride` elements apart, transposed. Missing rows and elements are +0.
+static inline void load_transposed(const void *data, lane_type type, size_t stride, size_t count, size_t k,
                                    size_t length, vec block[VEC])
 {
     if (count == VEC && length == VEC) {
+        const size_t size = type == LANES_F32 ? sizeof(float) : sizeof(uint16_t);
 #pragma GCC unroll 16
         for (size_t r = 0; r < VEC; r++) {
             // rows are too many streams for the processor to foresee
-            __builtin_prefetch((const char *)data + (r * stride + k + AHEAD) * ff_dtype_size(dtype));
-            block[r] = load_weight(data, dtype, r * stride + k);
+            __builtin_prefetch((const char *)data + (r * stride + k + AHEAD) * size);
+            block[r] = load_lanes(data, type, r * stride + k);
         }
     } else {
         for (size_t r = 0; r < VEC; r++)
-            block[r] = r < count ? load_weight_some(data, dtype, r * stride + k, length) : vec_zero();
+            block[r] = r < count ? load_lanes_some(data, type, r * stride + k, length) : vec_zero();
     }
     vec_transpose(block);
 }
 
-static inline __attribute__((always_inline)) void pack_transposed_as(ff_dtype dtype, const void *data, size_t stride,
-                                                                     size_t count, size_t channels, size_t taps,
-                                                                     size_t pitch, float *to)
+// Rows that are packed as columns: at most VEC of [channels, taps] elements each.
+typedef struct packing {
+    ff_operand rows;
+    size_t stride;          // elements from row to row: of whole blocks
+    size_t count, channels, taps;
+    size_t pitch;           // floats from element to element of what is packed
+} packing;
+
+// Elements [k, k + RUN) of the rows, as far as they go.   decoded: [VEC, RUN]
+static inline void decode_rows(const packing *p, size_t k, float *decoded)
 {
-    size_t depth = channels * taps, channel = 0, tap = 0;
+    for (size_t r = 0; r < p->count; r++)
+        p->rows.dtype->decode(ff_operand_row(p->rows, r, p->stride), k, ff_smaller(RUN, p->channels * p->taps - k),
+                              decoded + r * RUN);
+}
+
+static inline __attribute__((always_inline)) void pack_transposed_as(lane_type type, const packing *p, float *to)
+{
+    float decoded[VEC * RUN];  // LANES_DECODED alone uses it
+    size_t depth = p->channels * p->taps, channel = 0, tap = 0;
     for (size_t k = 0; k < depth; k += VEC) {
         vec block[VEC];
         size_t length = ff_smaller(VEC, depth - k);
-        load_transposed(data, dtype, stride, count, k, length, block);
+        if (type == LANES_DECODED && k % RUN == 0)
+            decode_rows(p, k, decoded);
+        if (type == LANES_DECODED)
+            load_transposed(decoded, LANES_F32, RUN, p->count, k % RUN, length, block);
+        else
+            load_transposed(p->rows.data, type, p->stride, p->count, k, length, block);
         for (size_t i = 0; i < length; i++) {
-            vec_store(to + (tap * channels + channel) * pitch, block[i]);
-            if (++tap == taps) {
+            vec_store(to + (tap * p->channels + channel) * p->pitch, block[i]);
+            if (++tap == p->taps) {
                 tap = 0;
                 channel++;
             }
@@ -78,15 +120,15 @@ static inline __attribute__((always_inline)) void pack_transposed_as(ff_dtype dt
     }
 }
 
-// `count` rows, at most VEC, of [channels, taps] elements each, `stride` elements apart, as columns: element
-// (channel, tap) of row r becomes to[(tap * channels + channel) * pitch + r]. Lanes from `count` on are zeros.
-static inline void pack_transposed(const void *data, ff_dtype dtype, size_t stride, size_t count, size_t channels,
-                                   size_t taps, size_t pitch, float *to)
+// Element (channel, tap) of row r becomes to[(tap * channels + channel) * pitch + r]. Lanes from `count` on are zeros.
+static inline void pack_transposed(const packing *p, float *to)
 {
-    switch (dtype) {
-    case FF_F32: pack_transposed_as(FF_F32, data, stride, count, channels, taps, pitch, to); break;
-    case FF_F16: pack_transposed_as(FF_F16, data, stride, count, channels, taps, pitch, to); break;
-    default: pack_transposed_as(FF_BF16, data, stride, count, channels, taps, pitch, to); break;
+    const packing copy = *p;  // whose address nobody has
+    switch (lanes_of(p->rows.dtype)) {
+    case LANES_F32: pack_transposed_as(LANES_F32, &copy, to); break;
+    case LANES_F16: pack_transposed_as(LANES_F16, &copy, to); break;
+    case LANES_BF16: pack_transposed_as(LANES_BF16, &copy, to); break;
+    case LANES_DECODED: pack_transposed_as(LANES_DECODED, &copy, to); break;
     }
 }
 

@@ -22,7 +22,7 @@ static const void *golden_tensor(const ff_weights *golden, const char *name, ff_
     if (!ff_weights_find(golden, name, &tensor))
         fail_msg("the golden has no tensor %s", name);
     if (tensor.dtype != dtype)
-        fail_msg("the golden's tensor %s is %s, not %s", name, ff_dtype_name(tensor.dtype), ff_dtype_name(dtype));
+        fail_msg("the golden's tensor %s is %s, not %s", name, tensor.dtype->name, dtype->name);
     if (count) {
         *count = 1;
         for (int i = 0; i < tensor.rank; i++)

@@ -64,7 +64,7 @@ static void test_matmul_is_one_chain_per_output(void **state)
             }
         for (size_t i = 0; i < build_count; i++) {
             const ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = a, .a_stride = a_stride,
-                                       .b = dtype == FF_F32 ? (void *)b : halves, .b_dtype = dtype,
+                                       .b = {dtype == FF_F32 ? (void *)b : halves, dtype},
                                        .bias = trial % 2 ? bias : NULL, .out = out, .out_stride = out_stride};
             assert_int_equal(builds[i]->matmul(builds[i], &product), FF_OK);
             assert_same_bits("matmul", out, expected, rows * out_stride);
@@ -108,7 +108,7 @@ static void test_convolution_is_one_chain_per_output(void **state)
             .out_channels = 1 + random_below(36), .out_frames = 1 + random_below(3),
             .kernel_t = 1 + random_below(3), .kernel_h = 1 + random_below(3), .kernel_w = 1 + random_below(3),
             .stride_t = 1 + random_below(2), .stride_h = 1 + random_below(2), .stride_w = 1 + random_below(2),
-            .pad_top = random_below(2), .pad_left = random_below(2), .weight_dtype = FF_F32,
+            .pad_top = random_below(2), .pad_left = random_below(2), .weight = {.dtype = FF_F32},
         };
         p.out_height = 1 + random_below(6);
         p.out_width = 1 + random_below(6);
@@ -122,7 +122,7 @@ static void test_convolution_is_one_chain_per_output(void **state)
         for (size_t i = 0; i < frames; i++)
             pointers[i] = random_below(4) ? video + i * pixels : NULL;
         p.frames = pointers;
-        p.weight = weight;
+        p.weight.data = weight;
         p.bias = trial % 2 ? bias : NULL;
         p.out = out;
         expect_convolution(&p, weight, expected);
@@ -314,7 +314,7 @@ static void test_results_do_not_depend_on_threads(void **state)
         omp_set_num_threads(threads);
         float *to = threads == 1 ? first : out;
         const ff_matmul product = {.rows = ROWS, .columns = COLUMNS, .depth = DEPTH, .a = a, .a_stride = DEPTH,
-                                   .b = b, .b_dtype = FF_F32, .out = to, .out_stride = COLUMNS};
+                                   .b = {b, FF_F32}, .out = to, .out_stride = COLUMNS};
         assert_int_equal(ff_kernels_scalar()->matmul(ff_kernels_scalar(), &product), FF_OK);
         if (threads > 1)
             assert_same_bits("matmul with more threads", out, first, ROWS * COLUMNS);

@@ -66,7 +66,7 @@ static void compare_tensor(const char *run, const char *name, const ff_weight *o
         memcmp(ours->shape, theirs->shape, (size_t)ours->rank * sizeof *ours->shape) != 0)
         fail_msg("%s: %s has another type or shape than its golden", run, name);
     if (theirs->dtype == FF_I64 || strstr(name, "timestep")) {
-        if (memcmp(ours->data, theirs->data, count * ff_dtype_size(theirs->dtype)) != 0)
+        if (memcmp(ours->data, theirs->data, ff_element_bytes(theirs->dtype, count)) != 0)
             fail_msg("%s: %s is not its golden", run, name);
         return;
     }

@@ -88,8 +88,8 @@ static void try_matmul(size_t rows, size_t columns, size_t depth)
     float *expected = random_floats(out_count, false, &blocks[2]);
     ff_matmul p = {.rows = rows, .columns = columns, .depth = depth, .a_stride = a_stride, .out_stride = out_stride};
     p.a = random_floats(rows * a_stride, special, &blocks[3]);
-    p.b_dtype = dtypes[random_below(3)];
-    p.b = random_weight(columns * depth, p.b_dtype, special);
+    p.b.dtype = dtypes[random_below(3)];
+    p.b.data = random_weight(columns * depth, p.b.dtype, special);
     const float *bias = random_floats(columns, special, &blocks[4]);
     p.bias = random_below(2) ? bias : NULL;
     p.groups = (ff_groups){random_below(3) ? group : NULL, columns + 1};
@@ -102,14 +102,14 @@ static void try_matmul(size_t rows, size_t columns, size_t depth)
     for (size_t i = 0; i < table_count; i++) {
         char detail[160];
         snprintf(detail, sizeof detail, "%zu x %zu x %zu, %s, strides %zu and %zu, finish %d", rows, columns, depth,
-                 ff_dtype_name(p.b_dtype), a_stride, out_stride, (int)p.finish);
+                 p.b.dtype->name, a_stride, out_stride, (int)p.finish);
         memcpy(out, before, out_count * sizeof *out);
         assert_int_equal(tables[i].matmul(&tables[i], &p), FF_OK);
         assert_same(&tables[i], "matmul", detail, out, expected, out_count);
     }
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         free(blocks[i]);
-    free((void *)p.b);
+    free((void *)p.b.data);
     free(group);
 }
 
@@ -137,7 +137,7 @@ static void try_convolution(bool large)
         .kernel_t = 1 + random_below(3), .kernel_h = 1 + random_below(3), .kernel_w = 1 + random_below(4),
         .stride_t = 1 + random_below(2), .stride_h = 1 + random_below(2), .stride_w = 1 + random_below(2),
         .pad_top = random_below(3), .pad_left = random_below(3),
-        .weight_dtype = (ff_dtype[]){FF_F32, FF_F16, FF_BF16}[random_below(3)],
+        .weight = {.dtype = (ff_dtype[]){FF_F32, FF_F16, FF_BF16}[random_below(3)]},
     };
     void *blocks[4];
     size_t frame_count = p.out_frames * p.stride_t + p.kernel_t - p.stride_t;
@@ -152,7 +152,7 @@ static void try_convolution(bool large)
     for (size_t i = 0; i < frame_count; i++)
         frames[i] = random_below(4) ? video + i * pixels : NULL;
     p.frames = frames;
-    p.weight = random_weight(weights, p.weight_dtype, special);
+    p.weight.data = random_weight(weights, p.weight.dtype, special);
     p.bias = random_below(2) ? bias : NULL;
     p.out = expected;
     assert_int_equal(ff_kernels_scalar()->convolution(ff_kernels_scalar(), &p), FF_OK);
@@ -161,14 +161,14 @@ static void try_convolution(bool large)
         char detail[200];
         snprintf(detail, sizeof detail, "%zu x %zu x %zu to %zu x %zu x %zu x %zu, kernel %zu x %zu x %zu, %s",
                  p.in_height, p.in_width, p.in_channels, p.out_frames, p.out_height, p.out_width, p.out_channels,
-                 p.kernel_t, p.kernel_h, p.kernel_w, ff_dtype_name(p.weight_dtype));
+                 p.kernel_t, p.kernel_h, p.kernel_w, p.weight.dtype->name);
         memset(out, 0xFF, outputs * sizeof *out);
         assert_int_equal(tables[i].convolution(&tables[i], &p), FF_OK);
         assert_same(&tables[i], "convolution", detail, out, expected, outputs);
     }
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         free(blocks[i]);
-    free((void *)p.weight);
+    free((void *)p.weight.data);
 }
 
 static void test_convolution(void **state)

@@ -57,7 +57,7 @@ void rewrite_tensors(const char *from, const char *to, const char *const *droppe
         if (floats)
             ff_weight_widen(&view, 0, count, values);
         else
-            memcpy(values, view.data, count * ff_dtype_size(view.dtype));
+            memcpy(values, view.data, ff_element_bytes(view.dtype, count));
         if (changed)
             changed(name, view.rank, view.shape, count, values);
         assert_ok(ff_dump_tensor(out, name, floats ? FF_F32 : view.dtype, view.rank, view.shape, values, &error),

@@ -11,6 +11,7 @@
 #define FF_KERNELS_H
 
 #include "../base/arena.h"
+#include "../base/element.h"
 #include "../base/sizes.h"
 #include "../base/trace.h"
 
@@ -54,8 +55,7 @@ typedef struct ff_matmul {
     size_t rows, columns, depth;
     const float *a;
     size_t a_stride;
-    const void *b;           // [columns, depth], a Linear's weight
-    ff_dtype b_dtype;        // F32, F16 or BF16
+    ff_operand b;            // [columns, depth], a Linear's weight
     const float *bias;       // [columns] or NULL
     float *out;
     size_t out_stride;
@@ -78,8 +78,7 @@ typedef struct ff_convolution {
     size_t stride_t, stride_h, stride_w;
     size_t pad_top, pad_left;
     const float *const *frames;
-    const void *weight;
-    ff_dtype weight_dtype;
+    ff_operand weight;
     const float *bias;       // [out_channels] or NULL
     float *out;
 } ff_convolution;

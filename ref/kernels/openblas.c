@@ -160,23 +160,23 @@ static void multiply(const ff_matmul *p, size_t first, size_t columns, const flo
     }
 }
 
-// Columns of 16-bit weights that are widened at once.
+// Columns of weights that are not F32 which are widened at once.
 static size_t widened_columns(const ff_matmul *p)
 {
     size_t block = p->depth < MOST_WIDENED ? MOST_WIDENED / p->depth : 1;
     return block < p->columns ? block : p->columns;
 }
 
-// The same with 16-bit weights.   widened: [widened_columns, depth]
+// The same with weights that are not F32.   widened: [widened_columns, depth]
 static void multiply_widened(const ff_matmul *p, float *widened, float *out, size_t out_stride)
 {
     size_t block = widened_columns(p);
-    const ff_weight weight = {.data = p->b, .dtype = p->b_dtype};
     for (size_t first = 0; first < p->columns; first += block) {
         size_t columns = p->columns - first < block ? p->columns - first : block;
 #pragma omp parallel for
         for (size_t column = 0; column < columns; column++)
-            ff_weight_widen(&weight, (first + column) * p->depth, p->depth, widened + column * p->depth);
+            p->b.dtype->decode(ff_operand_row(p->b, first + column, p->depth), 0, p->depth,
+                               widened + column * p->depth);
         multiply(p, first, columns, widened, out, out_stride);
     }
 }
@@ -216,7 +216,7 @@ static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
         p->columns > INT_MAX)
         return ff_kernels_scalar()->matmul(kernels, p);
     if ((adds && !ff_multiply_sizes(p->rows, p->columns, &sum_floats)) ||
-        (p->b_dtype != FF_F32 && !ff_multiply_sizes(widened_columns(p), p->depth, &widened_floats)) ||
+        (p->b.dtype != FF_F32 && !ff_multiply_sizes(widened_columns(p), p->depth, &widened_floats)) ||
         !ff_add_sizes(sum_floats, widened_floats, &bytes) ||
         !ff_multiply_sizes(bytes ? bytes : 1, sizeof(float), &bytes))
         return FF_ERROR_MEMORY;
@@ -225,8 +225,8 @@ static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
         return FF_ERROR_MEMORY;
     int threads = omp_get_max_threads();
     take_threads(threads);
-    if (p->b_dtype == FF_F32)
-        multiply(p, 0, p->columns, p->b, sums, stride);
+    if (p->b.dtype == FF_F32)
+        multiply(p, 0, p->columns, p->b.data, sums, stride);
     else
         multiply_widened(p, memory + sum_floats, sums, stride);
     give_threads_back(threads);

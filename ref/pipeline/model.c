@@ -126,7 +126,7 @@ size_t ff_component_bytes(const ff_component *component)
         ff_weights_at(component->weights, i, &view);
         for (int d = 0; d < view.rank; d++)
             elements *= view.shape[d];
-        bytes += elements * ff_dtype_size(view.dtype);
+        bytes += ff_element_bytes(view.dtype, elements);
     }
     return bytes;
 }

@@ -36,7 +36,7 @@ static ff_status find_loaded(const ff_taps *taps, const char *name, ff_dtype dty
     bool floating = loaded->dtype == FF_F32 || loaded->dtype == FF_F16 || loaded->dtype == FF_BF16;
     if (dtype == FF_F32 ? !floating : loaded->dtype != dtype)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected %s", taps->load_path, name,
-                       ff_dtype_name(loaded->dtype), ff_dtype_name(dtype));
+                       loaded->dtype->name, dtype->name);
     return FF_OK;
 }
 
@@ -74,7 +74,7 @@ static ff_status replace(ff_taps *taps, const char *name, ff_dtype dtype, int ra
     if (dtype == FF_F32)
         ff_weight_widen(&loaded, 0, count, data);
     else
-        memcpy(data, loaded.data, count * ff_dtype_size(dtype));
+        memcpy(data, loaded.data, ff_element_bytes(dtype, count));
     return FF_OK;
 }
 

@@ -99,13 +99,13 @@ static ff_status read_layer(ff_weights *weights, const ff_text_encoder *encoder,
         size_t shape[2];
         ff_weight *out;
     } matrices[] = {
-        {attention, "q", {encoder->inner, dim}, &out->q},
-        {attention, "k", {encoder->inner, dim}, &out->k},
-        {attention, "v", {encoder->inner, dim}, &out->v},
-        {attention, "o", {dim, encoder->inner}, &out->o},
-        {feed_forward, encoder->gated ? "wi_0" : "wi", {encoder->ffn, dim}, &out->wi_0},
-        {feed_forward, "wo", {dim, encoder->ffn}, &out->wo},
-        {feed_forward, "wi_1", {encoder->ffn, dim}, &out->wi_1},  // last: only if gated
+        {attention, "q", {encoder->inner, dim}, &out->q.weight},
+        {attention, "k", {encoder->inner, dim}, &out->k.weight},
+        {attention, "v", {encoder->inner, dim}, &out->v.weight},
+        {attention, "o", {dim, encoder->inner}, &out->o.weight},
+        {feed_forward, encoder->gated ? "wi_0" : "wi", {encoder->ffn, dim}, &out->wi_0.weight},
+        {feed_forward, "wo", {dim, encoder->ffn}, &out->wo.weight},
+        {feed_forward, "wi_1", {encoder->ffn, dim}, &out->wi_1.weight},  // last: only if gated
     };
     const char *position = "encoder.block.%zu.layer.0.SelfAttention.relative_attention_bias.weight";
     const size_t position_shape[2] = {encoder->num_buckets, encoder->heads};
@@ -254,13 +254,6 @@ size_t ff_text_encoder_memory(const ff_text_encoder *encoder, size_t count)
     return ff_multiply_sizes(sum, sizeof(float), &sum) ? sum : SIZE_MAX;
 }
 
-static ff_status project(const ff_kernels *kernels, size_t rows, const float *x, const ff_weight *weight, float *out)
-{
-    return kernels->matmul(kernels, &(ff_matmul){
-        .rows = rows, .columns = weight->shape[0], .depth = weight->shape[1], .a = x, .a_stride = weight->shape[1],
-        .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = weight->shape[0]});
-}
-
 // bias: [heads, count, count] from table: [num_buckets, heads]
 static void spread_bias(const ff_text_encoder *encoder, const float *table, size_t count, float *bias)
 {
@@ -290,17 +283,17 @@ static ff_status add_attention(const ff_text_encoder *encoder, const umt5_layer 
 {
     const ff_attention attention = attention_over(encoder, kernels, s, count);
     kernels->rms_norm(kernels, count, encoder->dim, hidden, encoder->eps, layer->attention_norm, s->normed);
-    ff_status status = project(kernels, count, s->normed, &layer->q, s->q);
+    ff_status status = ff_linear_apply(&layer->q, kernels, count, s->normed, NULL, s->q);
     if (status == FF_OK)
-        status = project(kernels, count, s->normed, &layer->k, s->k);
+        status = ff_linear_apply(&layer->k, kernels, count, s->normed, NULL, s->k);
     if (status == FF_OK)
-        status = project(kernels, count, s->normed, &layer->v, s->v);
+        status = ff_linear_apply(&layer->v, kernels, count, s->normed, NULL, s->v);
     if (status != FF_OK)
         return status;
     spread_bias(encoder, layer->position_bias, count, s->bias);
     status = kernels->attention(kernels, &attention);
     if (status == FF_OK)
-        status = project(kernels, count, s->attended, &layer->o, s->normed);
+        status = ff_linear_apply(&layer->o, kernels, count, s->attended, NULL, s->normed);
     if (status == FF_OK)
         kernels->add(kernels, count * encoder->dim, hidden, s->normed, hidden);
     return status;
@@ -325,15 +318,15 @@ static ff_status add_feed_forward(const ff_text_encoder *encoder, const umt5_lay
 {
     const size_t n = count * encoder->ffn;
     kernels->rms_norm(kernels, count, encoder->dim, hidden, encoder->eps, layer->feed_forward_norm, s->normed);
-    ff_status status = project(kernels, count, s->normed, &layer->wi_0, s->gate);
+    ff_status status = ff_linear_apply(&layer->wi_0, kernels, count, s->normed, NULL, s->gate);
     if (status == FF_OK && encoder->gated)
-        status = project(kernels, count, s->normed, &layer->wi_1, s->linear);
+        status = ff_linear_apply(&layer->wi_1, kernels, count, s->normed, NULL, s->linear);
     if (status != FF_OK)
         return status;
     activate(kernels, encoder->activation, n, s->gate);
     if (encoder->gated)
         kernels->multiply(kernels, n, s->gate, s->linear, s->gate);
-    status = project(kernels, count, s->gate, &layer->wo, s->normed);
+    status = ff_linear_apply(&layer->wo, kernels, count, s->gate, NULL, s->normed);
     if (status == FF_OK)
         kernels->add(kernels, count * encoder->dim, hidden, s->normed, hidden);
     return status;
@@ -347,10 +340,10 @@ size_t ff_text_encoder_scratch(const ff_text_encoder *encoder, const ff_kernels 
     counting.attention(&counting, &attention);
     for (size_t i = 0; i < encoder->layer_count; i++) {
         const umt5_layer *layer = &encoder->layers[i];
-        const ff_weight *weights[] = {&layer->q, &layer->k, &layer->v, &layer->o, &layer->wi_0, &layer->wo,
+        const ff_linear *linears[] = {&layer->q, &layer->k, &layer->v, &layer->o, &layer->wi_0, &layer->wo,
                                       encoder->gated ? &layer->wi_1 : &layer->wi_0};
-        for (size_t j = 0; j < sizeof weights / sizeof *weights; j++)
-            project(&counting, count, NULL, weights[j], NULL);
+        for (size_t j = 0; j < sizeof linears / sizeof *linears; j++)
+            ff_linear_apply(linears[j], &counting, count, NULL, NULL, NULL);
     }
     return scratch.size;
 }

@@ -2,6 +2,7 @@
 #ifndef FF_TEXT_UMT5_H
 #define FF_TEXT_UMT5_H
 
+#include "../weights/linear.h"
 #include "buckets.h"
 #include "text.h"
 
@@ -9,11 +10,11 @@ typedef enum umt5_activation { GELU_TANH, GELU_ERF, SILU, RELU } umt5_activation
 
 typedef struct umt5_layer {
     const float *attention_norm, *feed_forward_norm;  // [dim]
-    ff_weight q, k, v;                                // [inner, dim]
-    ff_weight o;                                      // [dim, inner]
+    ff_linear q, k, v;                                // [inner, dim]
+    ff_linear o;                                      // [dim, inner]
     const float *position_bias;                       // [num_buckets, heads]
-    ff_weight wi_0, wi_1;                             // [ffn, dim]; wi_1 only if gated
-    ff_weight wo;                                     // [dim, ffn]
+    ff_linear wi_0, wi_1;                             // [ffn, dim]; wi_1 only if gated
+    ff_linear wo;                                     // [dim, ffn]
 } umt5_layer;
 
 struct ff_text_encoder {

@@ -34,13 +34,11 @@ static ff_status attend_without(const ff_evaluation *e, const ff_attention *whol
 static ff_status add_product(const ff_evaluation *e, const ff_linear *linear, size_t first, size_t rows, const float *x,
                              const float *gate)
 {
-    ff_matmul p = ff_linear_product(linear, e->kernels, rows, x, e->hidden + first * e->transformer->shape.dim);
-    p.finish = gate ? FF_FINISH_ADD_GATED : FF_FINISH_ADD;
-    p.gate = gate;
-    p.groups = ff_modulation_groups(e);
-    if (p.groups.group)
-        p.groups.group += first;
-    return e->kernels->matmul(e->kernels, &p);
+    ff_linear_finish add = {.kind = gate ? FF_FINISH_ADD_GATED : FF_FINISH_ADD, .groups = ff_modulation_groups(e),
+                            .gate = gate};
+    if (add.groups.group)
+        add.groups.group += first;
+    return ff_linear_apply(linear, e->kernels, rows, x, &add, e->hidden + first * e->transformer->shape.dim);
 }
 
 // Self-attention over all video tokens: hidden += gate * attention(modulate(norm(hidden))).
@@ -58,9 +56,9 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
     ff_status status = ff_transformer_tap_part(e, layer, "norm1", e->normed);
     if (status)
         return status;
-    if (ff_linear_apply(&attention->to_q, kernels, tokens, e->normed, q) ||
-        ff_linear_apply(&attention->to_k, kernels, tokens, e->normed, k) ||
-        ff_linear_apply(&attention->to_v, kernels, tokens, e->normed, v))
+    if (ff_linear_apply(&attention->to_q, kernels, tokens, e->normed, NULL, q) ||
+        ff_linear_apply(&attention->to_k, kernels, tokens, e->normed, NULL, k) ||
+        ff_linear_apply(&attention->to_v, kernels, tokens, e->normed, NULL, v))
         return FF_ERROR_MEMORY;
     kernels->rms_norm(kernels, tokens, dim, q, shape->eps, attention->norm_q, q);
     kernels->rms_norm(kernels, tokens, dim, k, shape->eps, attention->norm_k, k);
@@ -80,7 +78,7 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
         return add_product(e, &attention->to_out, 0, tokens, e->normed, vectors + 2 * dim);
     if ((status = ff_transformer_tap_part(e, layer, "attn1.heads", e->normed)))
         return status;
-    if (ff_linear_apply(&attention->to_out, kernels, tokens, e->normed, q))
+    if (ff_linear_apply(&attention->to_out, kernels, tokens, e->normed, NULL, q))
         return FF_ERROR_MEMORY;
     if ((status = ff_transformer_tap_part(e, layer, "attn1", q)))
         return status;
@@ -107,7 +105,7 @@ static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t te
             return status;
         x = e->normed;
     }
-    if (ff_linear_apply(&block->attn2.to_q, kernels, tokens, x, q))
+    if (ff_linear_apply(&block->attn2.to_q, kernels, tokens, x, NULL, q))
         return FF_ERROR_MEMORY;
     kernels->rms_norm(kernels, tokens, dim, q, shape->eps, block->attn2.norm_q, q);
     if ((status = ff_transformer_tap_part(e, layer, "attn2.q", q)))
@@ -121,7 +119,7 @@ static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t te
         return add_product(e, &block->attn2.to_out, 0, tokens, attended, NULL);
     if ((status = ff_transformer_tap_part(e, layer, "attn2.heads", attended)))
         return status;
-    if (ff_linear_apply(&block->attn2.to_out, kernels, tokens, attended, result))
+    if (ff_linear_apply(&block->attn2.to_out, kernels, tokens, attended, NULL, result))
         return FF_ERROR_MEMORY;
     if ((status = ff_transformer_tap_part(e, layer, "attn2", result)))
         return status;
@@ -136,6 +134,7 @@ static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float 
     const ff_kernels *kernels = e->kernels;
     const ff_transformer_shape *shape = &e->transformer->shape;
     size_t dim = shape->dim;
+    const ff_linear_finish gelu = {.kind = FF_FINISH_GELU_TANH};
     bool traced = ff_traced(e->trace, FF_DUMP_OP);
     kernels->layer_norm_modulate(kernels, e->tokens, dim, e->hidden, shape->eps,
                                  (ff_modulation){ff_modulation_groups(e), vectors, vectors + dim}, e->normed);
@@ -145,10 +144,8 @@ static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float 
     for (size_t first = 0; first < e->tokens; first += e->feed_rows) {
         size_t rows = e->tokens - first < e->feed_rows ? e->tokens - first : e->feed_rows;
         float *x = e->normed + first * dim;  // the result takes the place of its input
-        ff_matmul inner = ff_linear_product(&block->ffn_in, kernels, rows, x, e->wide);
-        inner.finish = FF_FINISH_GELU_TANH;
-        if (kernels->matmul(kernels, &inner) ||
-            (traced ? ff_linear_apply(&block->ffn_out, kernels, rows, e->wide, x)
+        if (ff_linear_apply(&block->ffn_in, kernels, rows, x, &gelu, e->wide) ||
+            (traced ? ff_linear_apply(&block->ffn_out, kernels, rows, e->wide, NULL, x)
                     : add_product(e, &block->ffn_out, first, rows, e->wide, vectors + 2 * dim)))
             return FF_ERROR_MEMORY;
     }
@@ -186,9 +183,9 @@ void ff_transformer_count_block(const ff_evaluation *e, size_t layer, size_t tex
     e->kernels->attention(e->kernels, &over_tokens);
     e->kernels->attention(e->kernels, &over_text);
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
-        ff_linear_apply(inner[i], e->kernels, e->tokens, none, NULL);
+        ff_linear_apply(inner[i], e->kernels, e->tokens, none, NULL, NULL);
     add_product(e, &block->attn1.to_out, 0, e->tokens, none, none);
     add_product(e, &block->attn2.to_out, 0, e->tokens, none, NULL);
-    ff_linear_apply(&block->ffn_in, e->kernels, e->feed_rows, none, NULL);
+    ff_linear_apply(&block->ffn_in, e->kernels, e->feed_rows, none, NULL, NULL);
     add_product(e, &block->ffn_out, 0, e->feed_rows, none, none);
 }

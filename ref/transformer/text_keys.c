@@ -24,8 +24,8 @@ ff_status ff_text_keys_values(const ff_transformer *transformer, const ff_kernel
 {
     const ff_transformer_attention *attention = &transformer->blocks[layer].attn2;
     size_t dim = transformer->shape.dim;
-    if (ff_linear_apply(&attention->to_k, kernels, distinct, embedded, keys) ||
-        ff_linear_apply(&attention->to_v, kernels, distinct, embedded, values))
+    if (ff_linear_apply(&attention->to_k, kernels, distinct, embedded, NULL, keys) ||
+        ff_linear_apply(&attention->to_v, kernels, distinct, embedded, NULL, values))
         return FF_ERROR_MEMORY;
     kernels->rms_norm(kernels, distinct, dim, keys, transformer->shape.eps, attention->norm_k, keys);
     ff_text_repeat_row(keys, distinct, tokens, dim);
@@ -58,10 +58,10 @@ ff_status ff_transformer_text_create(const ff_transformer *transformer, const ff
     text->values = text->keys + shape->layers * plane;
 
     float *hidden = text->keys;  // free until the first layer's keys are computed
-    if (ff_linear_apply(&transformer->text_in, kernels, distinct, embeds, hidden))
+    if (ff_linear_apply(&transformer->text_in, kernels, distinct, embeds, NULL, hidden))
         goto no_memory;
     kernels->gelu_tanh(kernels, distinct * shape->dim, hidden, hidden);
-    if (ff_linear_apply(&transformer->text_out, kernels, distinct, hidden, text->embedded))
+    if (ff_linear_apply(&transformer->text_out, kernels, distinct, hidden, NULL, text->embedded))
         goto no_memory;
     if ((status = ff_check_finite(distinct * shape->dim, text->embedded, error, "transformer, embedded text")))
         goto done;
@@ -111,12 +111,12 @@ size_t ff_transformer_text_scratch(const ff_transformer *transformer, const ff_k
 {
     ff_scratch scratch;
     const ff_kernels counting = ff_kernels_counting(kernels, &scratch);
-    ff_linear_apply(&transformer->text_in, &counting, distinct, NULL, NULL);
-    ff_linear_apply(&transformer->text_out, &counting, distinct, NULL, NULL);
+    ff_linear_apply(&transformer->text_in, &counting, distinct, NULL, NULL, NULL);
+    ff_linear_apply(&transformer->text_out, &counting, distinct, NULL, NULL, NULL);
     for (size_t layer = 0; layer < transformer->shape.layers; layer++) {
         const ff_transformer_attention *attention = &transformer->blocks[layer].attn2;
-        ff_linear_apply(&attention->to_k, &counting, distinct, NULL, NULL);
-        ff_linear_apply(&attention->to_v, &counting, distinct, NULL, NULL);
+        ff_linear_apply(&attention->to_k, &counting, distinct, NULL, NULL, NULL);
+        ff_linear_apply(&attention->to_v, &counting, distinct, NULL, NULL, NULL);
     }
     return scratch.size;
 }

@@ -98,7 +98,7 @@ static ff_convolution patch_convolution(const ff_evaluation *e)
         .out_frames = e->grid.frames, .out_height = e->grid.rows, .out_width = e->grid.columns,
         .kernel_t = patch[0], .kernel_h = patch[1], .kernel_w = patch[2],
         .stride_t = patch[0], .stride_h = patch[1], .stride_w = patch[2],
-        .frames = e->frames, .weight = embedding->weight.data, .weight_dtype = embedding->weight.dtype,
+        .frames = e->frames, .weight = {embedding->weight.data, embedding->weight.dtype},
         .bias = embedding->bias, .out = e->hidden};
 }
 
@@ -121,10 +121,10 @@ static ff_status embed_timesteps(const ff_evaluation *e)
     size_t count = e->groups.count;
     float *hidden = e->modulation;  // [groups, dim], not needed yet
     ff_timestep_embedding(count, e->groups.timesteps, transformer->shape.freq_dim, e->sinusoids);
-    if (ff_linear_apply(&transformer->time_in, e->kernels, count, e->sinusoids, hidden))
+    if (ff_linear_apply(&transformer->time_in, e->kernels, count, e->sinusoids, NULL, hidden))
         return FF_ERROR_MEMORY;
     e->kernels->silu(e->kernels, count * transformer->shape.dim, hidden, hidden);
-    return ff_linear_apply(&transformer->time_out, e->kernels, count, hidden, e->temb);
+    return ff_linear_apply(&transformer->time_out, e->kernels, count, hidden, NULL, e->temb);
 }
 
 // projection: [groups, 6, dim] = linear(silu(temb))
@@ -133,7 +133,7 @@ static ff_status project_timesteps(const ff_evaluation *e)
     const ff_transformer *transformer = e->transformer;
     float *activated = e->modulation;
     e->kernels->silu(e->kernels, e->groups.count * transformer->shape.dim, e->temb, activated);
-    return ff_linear_apply(&transformer->time_proj, e->kernels, e->groups.count, activated, e->projection);
+    return ff_linear_apply(&transformer->time_proj, e->kernels, e->groups.count, activated, NULL, e->projection);
 }
 
 // The output norm, modulated by temb itself, and the projection back to patches.
@@ -154,7 +154,7 @@ static ff_status project_out(const ff_evaluation *e, float *out)
                               "call.%03zu.norm_out", e->call);
     if (status)
         return status;
-    if (ff_linear_apply(&transformer->proj_out, e->kernels, e->tokens, e->normed, e->wide))
+    if (ff_linear_apply(&transformer->proj_out, e->kernels, e->tokens, e->normed, NULL, e->wide))
         return FF_ERROR_MEMORY;
     ff_tokens_to_latents(e->grid, shape->patch, shape->out_channels, e->wide, out);
     return FF_OK;
@@ -175,12 +175,12 @@ size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernel
     e.feed_rows = feed_forward_rows(&transformer->shape, e.tokens);
     const ff_convolution patches = patch_convolution(&e);
     counting.convolution(&counting, &patches);
-    ff_linear_apply(&transformer->time_in, &counting, e.groups.count, &none, NULL);
-    ff_linear_apply(&transformer->time_out, &counting, e.groups.count, &none, NULL);
-    ff_linear_apply(&transformer->time_proj, &counting, e.groups.count, &none, NULL);
+    ff_linear_apply(&transformer->time_in, &counting, e.groups.count, &none, NULL, NULL);
+    ff_linear_apply(&transformer->time_out, &counting, e.groups.count, &none, NULL, NULL);
+    ff_linear_apply(&transformer->time_proj, &counting, e.groups.count, &none, NULL, NULL);
     for (size_t layer = 0; layer < transformer->shape.layers; layer++)
         ff_transformer_count_block(&e, layer, text_tokens);
-    ff_linear_apply(&transformer->proj_out, &counting, e.tokens, &none, NULL);
+    ff_linear_apply(&transformer->proj_out, &counting, e.tokens, &none, NULL, NULL);
     return scratch.size;
 }
 

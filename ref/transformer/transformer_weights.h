@@ -2,13 +2,8 @@
 #ifndef FF_TRANSFORMER_MODEL_H
 #define FF_TRANSFORMER_MODEL_H
 
+#include "../weights/linear.h"
 #include "transformer.h"
-
-// y = x weight^T + bias
-typedef struct ff_linear {
-    ff_weight weight;   // [columns, depth]
-    const float *bias;  // [columns]
-} ff_linear;
 
 typedef struct ff_transformer_attention {
     ff_linear to_q, to_k, to_v, to_out;  // [dim, dim]
@@ -54,12 +49,6 @@ typedef struct ff_timestep_groups {
     float *timesteps;  // [count]
     uint32_t *group;   // [tokens] or NULL
 } ff_timestep_groups;
-
-// out: [rows, columns] = linear(x: [rows, depth]), for the kernels' matmul; a finish can be added.
-ff_matmul ff_linear_product(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x,
-                            float *out);
-// The same, carried out. Fails only for want of memory.
-ff_status ff_linear_apply(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x, float *out);
 
 // Number of rows up to and including the first of those, at the end, that equal the last bit for bit.
 size_t ff_text_distinct_rows(const float *x, size_t rows, size_t n);

@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "../weights/linear.h"
+
 // ---- feature caches ----
 
 // The frame that came `age` frames before the newest; NULL, which stands for zeros, if there was none.
@@ -36,13 +38,11 @@ static ff_status computed(ff_vae_run *run, ff_status status)
 static ff_status apply_linear(ff_vae_run *run, const ff_vae_convolution *convolution, size_t pixels, const float *x,
                               float *out)
 {
-    return computed(run, run->kernels->matmul(run->kernels, &(ff_matmul){
-        .rows = pixels, .columns = convolution->out_channels, .depth = convolution->in_channels,
-        .a = x, .a_stride = convolution->in_channels,
-        .b = convolution->weight.data, .b_dtype = convolution->weight.dtype,
-        .bias = convolution->bias,
-        .out = out, .out_stride = convolution->out_channels,
-    }));
+    // the first rows of the weight: the encoder wants the means that quant_conv puts before the variances
+    const ff_linear linear = {.weight = {.data = convolution->weight.data, .dtype = convolution->weight.dtype, .rank = 2,
+                                         .shape = {convolution->out_channels, convolution->in_channels}},
+                              .bias = convolution->bias};
+    return computed(run, ff_linear_apply(&linear, run->kernels, pixels, x, NULL, out));
 }
 
 static size_t pixels_of(const ff_vae_window *window)
@@ -64,7 +64,7 @@ static ff_status apply_convolution(ff_vae_run *run, const ff_vae_convolution *co
         .stride_t = 1, .stride_h = stride, .stride_w = stride,
         .pad_top = padding - (out->first * stride - in->first), .pad_left = padding,
         .frames = frames,
-        .weight = convolution->weight.data, .weight_dtype = convolution->weight.dtype,
+        .weight = {convolution->weight.data, convolution->weight.dtype},
         .bias = convolution->bias,
         .out = to,
     }));
@@ -89,7 +89,7 @@ static void exchange(float **a, float **b)
 
 // ---- layers ----
 
-static ff_status linear(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_state *state)
+static ff_status pointwise(ff_vae_run *run, const ff_vae_layer *layer, ff_vae_state *state)
 {
     ff_status status = apply_linear(run, &layer->first, pixels_of(&state->in), run->frame, run->spare);
     exchange(&run->frame, &run->spare);
@@ -266,7 +266,7 @@ ff_status ff_vae_run_frame(ff_vae_run *run, size_t first)
         ff_status status = FF_OK;
         bool whole = true;
         switch (layer->kind) {
-        case FF_VAE_LINEAR: status = linear(run, layer, state); break;
+        case FF_VAE_LINEAR: status = pointwise(run, layer, state); break;
         case FF_VAE_CONVOLUTION: status = convolution(run, layer, state); break;
         case FF_VAE_RESIDUAL: status = residual(run, layer, state); break;
         case FF_VAE_ATTENTION: status = attention(run, layer, state); break;

@@ -106,12 +106,12 @@ static bool add_number(cJSON *array, size_t number)
 ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape, size_t *at,
                         ff_error *error)
 {
-    size_t bytes = ff_dtype_size(dtype);
+    size_t bytes = dtype->bytes;
     ff_status status = settle_room(dump, error);
     if (status)
         return status;
     cJSON *item = cJSON_AddObjectToObject(dump->header, name), *dimensions, *offsets;
-    if (!item || !cJSON_AddStringToObject(item, "dtype", ff_dtype_name(dtype)) ||
+    if (!item || !cJSON_AddStringToObject(item, "dtype", dtype->name) ||
         !(dimensions = cJSON_AddArrayToObject(item, "shape")) ||
         !(offsets = cJSON_AddArrayToObject(item, "data_offsets")))
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", dump->path);
@@ -130,7 +130,7 @@ ff_status ff_dump_begin(ff_dump *dump, const char *name, ff_dtype dtype, int ran
 
 ff_status ff_dump_append(ff_dump *dump, size_t *at, ff_dtype dtype, const void *data, size_t count, ff_error *error)
 {
-    size_t size = ff_dtype_size(dtype);
+    size_t size = dtype->bytes;
     if (*at != dump->position && fseek(dump->out.file, (long)*at, SEEK_SET) != 0)
         return failed_write(dump, error);
     *at = dump->position = *at + count * size;

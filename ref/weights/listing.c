@@ -41,13 +41,14 @@ ff_listed ff_listing_at(const ff_listing *listing, size_t i)
 {
     ff_weight tensor;
     ff_listed listed = {.name = ff_weights_at(listing->weights, i, &tensor)};
-    listed.dtype = ff_dtype_name(tensor.dtype);
+    listed.dtype = tensor.dtype->name;
     listed.rank = (size_t)tensor.rank;
-    listed.bytes = ff_dtype_size(tensor.dtype);
+    size_t elements = 1;
     for (int d = 0; d < tensor.rank; d++) {
         listed.shape[d] = tensor.shape[d];
-        listed.bytes *= tensor.shape[d];
+        elements *= tensor.shape[d];
     }
+    listed.bytes = ff_element_bytes(tensor.dtype, elements);
     return listed;
 }
 

@@ -23,7 +23,7 @@ static bool parse_dtype(const char *text, ff_dtype *out)
 {
     static const ff_dtype known[] = {FF_F32, FF_F16, FF_BF16, FF_I64, FF_U8, FF_F64, FF_I32, FF_BOOL};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(text, ff_dtype_name(known[i])) == 0) {
+        if (strcmp(text, known[i]->name) == 0) {
             *out = known[i];
             return true;
         }
@@ -70,7 +70,7 @@ static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *
     if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > FF_MAX_RANK)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has no shape of at most %d dimensions", path,
                        item->string, FF_MAX_RANK);
-    bytes = ff_dtype_size(out->dtype);
+    bytes = out->dtype->bytes;
     cJSON_ArrayForEach(dimension, shape)
     {
         size_t size;
@@ -88,7 +88,7 @@ static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s ends at data byte %zu, but the file has only %zu", path,
                        item->string, end, data_size);
     out->data = data + begin;
-    if (copies && (uintptr_t)out->data % ff_dtype_size(out->dtype)) {
+    if (copies && (uintptr_t)out->data % out->dtype->bytes) {
         void *copy = ff_arena_take(copies, bytes, 1);
         if (!copy)
             return ff_weights_no_memory(path, error);

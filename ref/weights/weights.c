@@ -200,9 +200,9 @@ static ff_status require(const ff_weights *weights, const char *name, ff_weight 
 {
     if (!ff_weights_find(weights, name, out))
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is missing", weights->folder, name);
-    if (out->dtype != FF_F32 && out->dtype != FF_F16 && out->dtype != FF_BF16)
+    if (!out->dtype->decode)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected F32, F16 or BF16", weights->folder, name,
-                       ff_dtype_name(out->dtype));
+                       out->dtype->name);
     return FF_OK;
 }
 

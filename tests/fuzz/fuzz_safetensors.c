@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (size_t i = 0; i < ff_weights_count(weights); i++) {
         size_t length;
         ff_weights_at(weights, i, &view);
-        length = ff_dtype_size(view.dtype);
+        length = view.dtype->bytes;
         for (int d = 0; d < view.rank; d++)
             length *= view.shape[d];
         for (size_t at = 0; at < length; at++)

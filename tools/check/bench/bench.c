@@ -255,7 +255,7 @@ static ff_status invent(bench *b, const char *config, size_t layers, ff_inventio
 
 static size_t invented_bytes(const ff_invention *from)
 {
-    return (size_t)from->drawn * ff_dtype_size(from->dtype);
+    return (size_t)from->drawn * from->dtype->bytes;
 }
 
 static ff_status bench_text_encoder(bench *b)

@@ -91,10 +91,10 @@ static ff_status make_tensor(void *user, ff_weight *view, ff_error *error)
     bool fits = true;
     for (int i = 0; i < view->rank; i++)
         fits = fits && ff_multiply_sizes(count, view->shape[i], &count);
-    if (fits && to->most && count > to->most / ff_dtype_size(to->dtype) - to->drawn)
+    if (fits && to->most && count > to->most / to->dtype->bytes - to->drawn)
         return ff_fail(error, FF_ERROR_MEMORY, "random weights of these dimensions need more than the %.1f GiB of "
                        "memory that are free: fewer blocks, or bf16, need less", (double)to->most / (1 << 30));
-    void *data = fits ? ff_arena_take(to->memory, count, ff_dtype_size(to->dtype)) : NULL;
+    void *data = fits ? ff_arena_take(to->memory, count, to->dtype->bytes) : NULL;
     if (!data) {
         ff_print_shape(shape, view->rank, view->shape);
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights of shape %s", shape);

@@ -95,7 +95,7 @@ static ff_status select_element(const ff_arrangement *by, ff_arranged *tensor, f
     if (axis >= tensor->rank || (size_t)by->number[1] >= tensor->shape[axis])
         return ff_fail(error, FF_ERROR_INPUT, "there is no element %lld along axis %d", by->number[1], axis);
     tensor->view.data = (const char *)tensor->view.data +
-                        (size_t)by->number[1] * tensor->view.stride[axis] * ff_dtype_size(tensor->view.dtype);
+                        (size_t)by->number[1] * tensor->view.stride[axis] * tensor->view.dtype->bytes;
     move_axis(tensor, axis, tensor->rank - 1);
     tensor->rank--;
     return FF_OK;

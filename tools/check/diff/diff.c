@@ -124,7 +124,7 @@ static bool view_channel(const ff_view *latents, size_t channel, size_t cells, f
     if (first == latents->rank || channel >= latents->shape[first])
         return false;
     *out = (ff_view){.dtype = latents->dtype, .rank = latents->rank - first - 1};
-    out->data = (const char *)latents->data + channel * latents->stride[first] * ff_dtype_size(latents->dtype);
+    out->data = (const char *)latents->data + channel * latents->stride[first] * latents->dtype->bytes;
     memcpy(out->shape, latents->shape + first + 1, (size_t)out->rank * sizeof *out->shape);
     memcpy(out->stride, latents->stride + first + 1, (size_t)out->rank * sizeof *out->stride);
     return ff_view_count(out) == cells;

@@ -48,8 +48,7 @@ size_t ff_view_count(const ff_view *view)
         type bits;                                                             \
         memcpy(&bits, bytes + (first + i * stride) * sizeof bits, sizeof bits); \
         out[i] = (double)(expression);                                         \
-    }                                                                          \
-    break
+    }
 
 static void read_run(const ff_view *view, size_t first, size_t stride, size_t count, double *out)
 {
@@ -62,15 +61,20 @@ static void read_run(const ff_view *view, size_t first, size_t stride, size_t co
         }
         return;
     }
-    switch (view->dtype) {
-    case FF_F32: READ_RUN(float, bits);
-    case FF_F16: READ_RUN(uint16_t, ff_widen_f16(bits));
-    case FF_BF16: READ_RUN(uint16_t, ff_widen_bf16(bits));
-    case FF_F64: READ_RUN(double, bits);
-    case FF_I64: READ_RUN(int64_t, bits);
-    case FF_I32: READ_RUN(int32_t, bits);
-    case FF_U8:
-    case FF_BOOL: READ_RUN(uint8_t, bits);
+    if (view->dtype == FF_F32) {
+        READ_RUN(float, bits);
+    } else if (view->dtype == FF_F16) {
+        READ_RUN(uint16_t, ff_widen_f16(bits));
+    } else if (view->dtype == FF_BF16) {
+        READ_RUN(uint16_t, ff_widen_bf16(bits));
+    } else if (view->dtype == FF_F64) {
+        READ_RUN(double, bits);
+    } else if (view->dtype == FF_I64) {
+        READ_RUN(int64_t, bits);
+    } else if (view->dtype == FF_I32) {
+        READ_RUN(int32_t, bits);
+    } else {  // U8, BOOL
+        READ_RUN(uint8_t, bits);
     }
 }
 

@@ -261,7 +261,7 @@ ff_status ff_theirs_floats(const ff_theirs *theirs, const char *name, int rank, 
         return FF_OK;
     if (found.dtype != FF_F32 && found.dtype != FF_F16 && found.dtype != FF_BF16)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected F32, BF16 or F16", theirs->path, name,
-                       ff_dtype_name(found.dtype));
+                       found.dtype->name);
     bool fits = found.rank == rank;
     for (int i = 0; i < rank && fits; i++) {
         fits = found.shape[i] > 0 && (shape[i] == 0 || shape[i] == found.shape[i]);
@@ -291,7 +291,7 @@ ff_status ff_theirs_ids(const ff_theirs *theirs, const char *name, const int64_t
         return FF_OK;
     if (found.dtype != FF_I64 || found.rank != 1 || found.shape[0] == 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s of rank %d, expected a vector of I64", theirs->path,
-                       name, ff_dtype_name(found.dtype), found.rank);
+                       name, found.dtype->name, found.rank);
     *out = found.data;
     *count = found.shape[0];
     return FF_OK;

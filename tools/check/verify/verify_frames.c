@@ -67,7 +67,7 @@ ff_status ff_verify_frames(ff_verifier *v, const size_t shape[4], const float *v
         ff_print_shape(found_text, found.rank, found.shape);
         ff_print_shape(wanted, 4, shape);
         return ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor frames is %s with shape %s, expected U8 with %s",
-                       v->theirs.path, ff_dtype_name(found.dtype), found_text, wanted);
+                       v->theirs.path, found.dtype->name, found_text, wanted);
     }
     *out = found.data;
     if (values)

@@ -94,12 +94,11 @@ static float *rounded_rows(rounding how, size_t rows, size_t n, const float *x, 
     return copy;
 }
 
-static float *rounded_weight(rounding how, const void *data, ff_dtype dtype, size_t count)
+static float *rounded_weight(rounding how, ff_operand weight, size_t count)
 {
-    ff_weight view = {.data = data, .dtype = dtype};
     float *copy = count <= SIZE_MAX / sizeof *copy ? malloc(count ? count * sizeof *copy : 1) : NULL;
     if (copy) {
-        ff_weight_widen(&view, 0, count, copy);
+        weight.dtype->decode(weight.data, 0, count, copy);
         round_all(how, count, copy);
     }
     return copy;
@@ -149,10 +148,9 @@ static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
         changed.a_stride = p->depth;
     }
     if (r->weights != KEEP) {
-        if (!(b = rounded_weight(r->weights, p->b, p->b_dtype, p->columns * p->depth)))
+        if (!(b = rounded_weight(r->weights, p->b, p->columns * p->depth)))
             goto done;
-        changed.b = b;
-        changed.b_dtype = FF_F32;
+        changed.b = (ff_operand){b, FF_F32};
         if (p->bias && !(bias = rounded_rows(r->weights, 1, p->columns, p->bias, p->columns)))
             goto done;
         changed.bias = bias;
@@ -195,11 +193,10 @@ static ff_status convolution(const ff_kernels *kernels, const ff_convolution *p)
     if (r->inputs != KEEP)
         changed.frames = (const float *const *)copies;
     if (r->weights != KEEP) {
-        weight = rounded_weight(r->weights, p->weight, p->weight_dtype, p->out_channels * p->in_channels * taps);
+        weight = rounded_weight(r->weights, p->weight, p->out_channels * p->in_channels * taps);
         if (!weight)
             goto done;
-        changed.weight = weight;
-        changed.weight_dtype = FF_F32;
+        changed.weight = (ff_operand){weight, FF_F32};
         if (p->bias && !(bias = rounded_rows(r->weights, 1, p->out_channels, p->bias, p->out_channels)))
             goto done;
         changed.bias = bias;

@@ -186,11 +186,12 @@ typedef struct text_replay {
     float *hidden, *normed, *q, *k, *v_rows, *attended, *gate, *straight, *bias;
 } text_replay;
 
-static ff_status project(const text_replay *r, int id, const ff_weight *weight, const float *x, float *out)
+static ff_status project(const text_replay *r, int id, const ff_linear *layer, const float *x, float *out)
 {
+    const ff_weight *weight = &layer->weight;
     size_t columns = weight->shape[0], depth = weight->shape[1];
     ff_matmul product = {.rows = r->tokens, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
-                         .b = weight->data, .b_dtype = weight->dtype, .out = out, .out_stride = columns};
+                         .b = {weight->data, weight->dtype}, .out = out, .out_stride = columns};
     ff_arena_mark mark = ff_arena_here(r->v->arena);
     if (r->manner->transposed == id) {
         float *copy = ff_arena_take(r->v->arena, columns, depth * sizeof(float));
@@ -199,8 +200,7 @@ static ff_status project(const text_replay *r, int id, const ff_weight *weight, 
         for (size_t c = 0; c < columns; c++)
             for (size_t d = 0; d < depth; d++)
                 ff_weight_widen(weight, d * columns + c, 1, &copy[c * depth + d]);
-        product.b = copy;
-        product.b_dtype = FF_F32;
+        product.b = (ff_operand){copy, FF_F32};
     }
     ff_status status = r->kernels->matmul(r->kernels, &product);
     ff_arena_return(r->v->arena, mark);

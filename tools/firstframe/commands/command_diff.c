@@ -79,8 +79,8 @@ static cJSON *row_object(const ff_diff_row *row)
     ff_json_text(object, "name", row->name);
     if (strcmp(row->b->original, row->name) != 0)
         ff_json_text(object, "name_b", row->b->original);
-    cJSON_AddStringToObject(object, "dtype_a", ff_dtype_name(row->a->dtype));
-    cJSON_AddStringToObject(object, "dtype_b", ff_dtype_name(row->b->dtype));
+    cJSON_AddStringToObject(object, "dtype_a", row->a->dtype->name);
+    cJSON_AddStringToObject(object, "dtype_b", row->b->dtype->name);
     cJSON_AddItemToObject(object, "shape", shape_of(row->a));
     if (row->shapes_differ) {
         cJSON_AddItemToObject(object, "shape_b", shape_of(row->b));

@@ -39,7 +39,7 @@ static void read_frame(const ff_tensor *tensor, size_t index, float *values, ff_
     bool whole = tensor->dtype == FF_U8 || tensor->dtype == FF_I32 || tensor->dtype == FF_I64;
     picture_axes(tensor, shape, stride);
     ff_view frame = {.dtype = tensor->dtype, .rank = 3};
-    frame.data = (const char *)tensor->view.data + index * stride[0] * ff_dtype_size(tensor->dtype);
+    frame.data = (const char *)tensor->view.data + index * stride[0] * tensor->dtype->bytes;
     memcpy(frame.shape, shape + 1, 3 * sizeof *shape);
     memcpy(frame.stride, stride + 1, 3 * sizeof *stride);
     ff_view_read(&frame, values);
