@@ -126,6 +126,14 @@ static ff_status read_layer(ff_weights *weights, const ff_text_encoder *encoder,
     return status;
 }
 
+// One matrix under two names; a file holds either or both. Where the two differ, transformers leaves them untied,
+// whatever tie_word_embeddings says, and the encoder reads its own.
+static const ff_name_pair tied_pairs[] = {
+    {"encoder.embed_tokens.weight", "encoder.embed_tokens.weight"},
+    {"encoder.embed_tokens.weight", "shared.weight"},
+};
+static const ff_name_table tied_names = {tied_pairs, sizeof tied_pairs / sizeof *tied_pairs};
+
 ff_status ff_text_encoder_open(ff_weights *weights, const ff_config *config, ff_text_encoder **out, ff_error *error)
 {
     ff_weight tied;
@@ -140,13 +148,9 @@ ff_status ff_text_encoder_open(ff_weights *weights, const ff_config *config, ff_
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the text encoder's %zu layers", encoder->layer_count);
         goto failed;
     }
-    // One matrix under two names; a file holds either or both. Where the two differ, transformers leaves them untied,
-    // whatever tie_word_embeddings says, and the encoder reads its own.
-    const char *embedding = "encoder.embed_tokens.weight";
-    if (!ff_weights_find(weights, embedding, &tied))
-        embedding = "shared.weight";
+    ff_weights_use_names(weights, &tied_names);
     const size_t shape[] = {encoder->vocabulary, encoder->dim};
-    status = ff_weights_get(weights, &encoder->embedding, error, 2, shape, "%s", embedding);
+    status = ff_weights_get(weights, &encoder->embedding, error, 2, shape, "encoder.embed_tokens.weight");
     if (status == FF_OK && ff_weights_find(weights, "shared.weight", &tied))
         status = ff_weights_get(weights, &tied, error, 2, shape, "shared.weight");
     for (size_t i = 0; status == FF_OK && i < encoder->layer_count; i++)

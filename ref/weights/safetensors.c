@@ -9,12 +9,24 @@
 
 #include "../base/arena.h"
 #include "../base/sizes.h"
+#include "../base/system.h"
 #include "content.h"
+#include "entries.h"
 #include "json.h"
 
 #define MOST_HEADER_BYTES ((size_t)100 << 20)
 
-ff_status ff_weights_no_memory(const char *path, ff_error *error)
+typedef struct reader {
+    char *origin, *variant;
+    ff_mapping *files;         // [file_count]
+    char **file_names;
+    size_t file_count;
+    ff_weight_entries entries;
+    cJSON *metadata;           // of the first file, or NULL
+    ff_arena *copies;          // of unaligned tensors; NULL: they stay where they are
+} reader;
+
+static ff_status no_memory(const char *path, ff_error *error)
 {
     return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", path);
 }
@@ -91,7 +103,7 @@ static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *
     if (copies && (uintptr_t)out->data % out->dtype->bytes) {
         void *copy = ff_arena_take(copies, bytes, 1);
         if (!copy)
-            return ff_weights_no_memory(path, error);
+            return no_memory(path, error);
         out->data = memcpy(copy, data + begin, bytes);
     }
     return FF_OK;
@@ -118,7 +130,7 @@ static ff_status check_extents(const cJSON *header, const char *path, size_t dat
     const cJSON *item;
     extent *extents = malloc(((size_t)cJSON_GetArraySize(header) + 1) * sizeof *extents);
     if (!extents)
-        return ff_weights_no_memory(path, error);
+        return no_memory(path, error);
     cJSON_ArrayForEach(item, header)
     {
         const cJSON *offsets = ff_json_item(item, "data_offsets");
@@ -141,24 +153,6 @@ static ff_status check_extents(const cJSON *header, const char *path, size_t dat
     return status;
 }
 
-static ff_status append_entry(ff_weights *weights, const char *name, const ff_weight *view, size_t file,
-                              ff_error *error)
-{
-    if (weights->count == weights->capacity) {
-        size_t capacity = weights->capacity ? weights->capacity * 2 : 256;
-        ff_weights_entry *entries = realloc(weights->entries, capacity * sizeof *entries);
-        if (!entries)
-            return ff_weights_no_memory(weights->folder, error);
-        weights->entries = entries;
-        weights->capacity = capacity;
-    }
-    char *copy = strdup(name);
-    if (!copy)
-        return ff_weights_no_memory(weights->folder, error);
-    weights->entries[weights->count++] = (ff_weights_entry){copy, *view, file};
-    return FF_OK;
-}
-
 // Bytes that are no safetensors file: what they are, if that is known, else `otherwise`.
 static ff_status refuse_bytes(const char *path, const uint8_t *bytes, size_t size, const char *otherwise,
                               ff_error *error)
@@ -169,34 +163,44 @@ static ff_status refuse_bytes(const char *path, const uint8_t *bytes, size_t siz
     return ff_fail(error, FF_ERROR_INPUT, "%s: %s", path, otherwise);
 }
 
-ff_status ff_safetensors_read(ff_weights *weights, const char *path, ff_error *error)
+// The tensors that a header lists.   data: what follows it
+static ff_status read_header(reader *r, const char *path, const cJSON *header, const uint8_t *data, size_t data_size,
+                             ff_error *error)
 {
-    size_t index = weights->file_count;
-    ff_mapping *files = realloc(weights->files, (index + 1) * sizeof *files);
-    if (files)
-        weights->files = files;
-    char **names = realloc(weights->file_names, (index + 1) * sizeof *names);
-    if (names)
-        weights->file_names = names;
-    if (!files || !names)
-        return ff_weights_no_memory(path, error);
-    ff_status status = ff_map_file(path, &files[index], error);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, header)
+    {
+        ff_weight view;
+        if (strcmp(item->string, "__metadata__") == 0)
+            continue;
+        if (!is_text(item->string))
+            return ff_fail(error, FF_ERROR_INPUT, "%s: the name of tensor %zu is not UTF-8 text, or has control "
+                           "characters in it", path, r->entries.count + 1);
+        ff_status status = read_entry(item, path, data, data_size, r->copies, &view, error);
+        if (status)
+            return status;
+        if (!ff_entries_add(&r->entries, item->string, &view))
+            return no_memory(r->origin, error);
+    }
+    return check_extents(header, path, data_size, error);
+}
+
+// Maps the i-th file, of which the reader has the name, and reads its header.
+static ff_status read_file(reader *r, size_t i, ff_error *error)
+{
+    const char *path = r->file_names[i];
+    ff_status status = ff_map_file(path, &r->files[i], error);
     if (status)
         return status;
-    names[index] = strdup(path);
-    weights->file_count++;
-    if (!names[index])
-        return ff_weights_no_memory(path, error);
-
-    const uint8_t *bytes = files[index].data;
-    size_t size = files[index].size, header_size = 0;
+    const uint8_t *bytes = r->files[i].data;
+    size_t size = r->files[i].size, header_size = 0;
     char wrong[160];
     if (size < 8) {
         snprintf(wrong, sizeof wrong, "%zu bytes are no safetensors file", size);
         return refuse_bytes(path, bytes, size, wrong, error);
     }
-    for (int i = 7; i >= 0; i--)
-        header_size = header_size << 8 | bytes[i];
+    for (int byte = 7; byte >= 0; byte--)
+        header_size = header_size << 8 | bytes[byte];
     if (header_size < 2 || header_size > MOST_HEADER_BYTES || header_size > size - 8) {
         snprintf(wrong, sizeof wrong,
                  "not a safetensors file, or cut off: its header would take %zu bytes, the file has %zu", header_size,
@@ -207,26 +211,102 @@ ff_status ff_safetensors_read(ff_weights *weights, const char *path, ff_error *e
     if ((status = ff_json_parse(path, "its safetensors header is not a JSON object", bytes + 8, header_size, &header,
                                 error)))
         return status;
-    const cJSON *item;
-    cJSON_ArrayForEach(item, header)
-    {
-        ff_weight view;
-        if (strcmp(item->string, "__metadata__") == 0)
-            continue;
-        if (!is_text(item->string)) {
-            status = ff_fail(error, FF_ERROR_INPUT, "%s: the name of tensor %zu is not UTF-8 text, or has control "
-                             "characters in it", path, weights->count + 1);
-            break;
-        }
-        if ((status = read_entry(item, path, bytes + 8 + header_size, size - 8 - header_size,
-                                 weights->unaligned ? NULL : weights->memory, &view, error)) ||
-            (status = append_entry(weights, item->string, &view, index, error)))
-            break;
-    }
-    if (!status)
-        status = check_extents(header, path, size - 8 - header_size, error);
-    if (!status && index == 0)
-        weights->metadata = cJSON_DetachItemFromObjectCaseSensitive(header, "__metadata__");
+    status = read_header(r, path, header, bytes + 8 + header_size, size - 8 - header_size, error);
+    if (!status && i == 0)
+        r->metadata = cJSON_DetachItemFromObjectCaseSensitive(header, "__metadata__");
     cJSON_Delete(header);
     return status;
+}
+
+// ---- the source ----
+
+static ff_status find(void *user, const char *name, ff_weight *out, bool *found, ff_error *error)
+{
+    const reader *r = user;
+    const ff_weight *view = ff_entries_find(&r->entries, name);
+    *found = view != NULL;
+    if (view)
+        *out = *view;
+    return FF_OK;
+}
+
+static const char *at(void *user, size_t i, ff_weight *out)
+{
+    const reader *r = user;
+    *out = r->entries.at[i].view;
+    return r->entries.at[i].name;
+}
+
+static const char *metadata(void *user, const char *key)
+{
+    const reader *r = user;
+    return cJSON_GetStringValue(ff_json_item(r->metadata, key));
+}
+
+static void release(void *user)
+{
+    const reader *r = user;
+    for (size_t i = 0; i < r->file_count; i++)
+        ff_release_mapping(&r->files[i]);
+}
+
+static void close_reader(void *user)
+{
+    reader *r = user;
+    for (size_t i = 0; i < r->file_count; i++) {
+        ff_unmap_file(&r->files[i]);
+        free(r->file_names[i]);
+    }
+    ff_entries_free(&r->entries);
+    free(r->files);
+    free(r->file_names);
+    cJSON_Delete(r->metadata);
+    ff_arena_destroy(r->copies);
+    free(r->variant);
+    free(r->origin);
+    free(r);
+}
+
+// What the reader keeps of `what`; its files are not mapped yet.
+static reader *create_reader(const ff_safetensors *what)
+{
+    reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->origin = strdup(what->origin);
+    r->variant = strdup(what->variant);
+    r->copies = what->unaligned ? NULL : ff_arena_create();
+    r->files = calloc(what->count + 1, sizeof *r->files);
+    r->file_names = calloc(what->count + 1, sizeof *r->file_names);
+    bool whole = r->origin && r->variant && (r->copies || what->unaligned) && r->files && r->file_names;
+    for (size_t i = 0; whole && i < what->count; i++) {
+        whole = (r->file_names[i] = strdup(what->paths[i])) != NULL;
+        r->file_count += whole;
+    }
+    if (!whole) {
+        close_reader(r);
+        return NULL;
+    }
+    return r;
+}
+
+ff_status ff_safetensors_open(const ff_safetensors *what, ff_weight_source *out, ff_error *error)
+{
+    reader *r = create_reader(what);
+    if (!r)
+        return no_memory(what->origin, error);
+    ff_status status = FF_OK;
+    for (size_t i = 0; i < r->file_count && !status; i++)
+        status = read_file(r, i, error);
+    if (!status)
+        status = ff_entries_sort(&r->entries, r->origin, error);
+    if (status) {
+        close_reader(r);
+        return status;
+    }
+    *out = (ff_weight_source){.user = r, .origin = r->origin, .files = (const char *const *)r->file_names,
+                              .file_count = r->file_count, .variant = r->variant, .count = r->entries.count,
+                              .find = find, .at = at, .metadata = metadata, .release = release,
+                              .close = close_reader};
+    return FF_OK;
 }

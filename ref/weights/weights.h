@@ -2,7 +2,8 @@
 #ifndef FF_WEIGHTS_H
 #define FF_WEIGHTS_H
 
-#include "../base/tensor.h"
+#include "names.h"
+#include "source.h"
 
 // ---- one JSON object ----
 typedef struct ff_config ff_config;
@@ -47,10 +48,10 @@ ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
 ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error);
 // The same, but tensors that lie unaligned stay so: nothing is copied, however large the file.
 ff_status ff_weights_open_unaligned(const char *path, ff_weights **out, ff_error *error);
-// Weights that lie in no file: whoever opens a model with them gets each tensor from `make`, as often as it asks, in
-// the shape it asks for. `make` sets view->data and ->dtype; what it points at must outlive the weights.
-typedef ff_status (*ff_weights_maker)(void *user, ff_weight *view, ff_error *error);
-ff_status ff_weights_invent(ff_weights_maker make, void *user, ff_weights **out, ff_error *error);
+// The same from any source, whose tensors have the names that the table maps diffusers' to; NULL: they have diffusers'.
+// The source is closed with the weights, and also on failure. The table must outlive them.
+ff_status ff_weights_open_source(const ff_weight_source *source, const ff_name_table *names, ff_weights **out,
+                                 ff_error *error);
 void ff_weights_close(ff_weights *weights);  // NULL allowed
 
 // What they were opened from: a folder, or one file.
@@ -64,10 +65,14 @@ size_t ff_weights_count(const ff_weights *weights);
 const char *ff_weights_at(const ff_weights *weights, size_t i, ff_weight *out);
 // Strings of the header's __metadata__ (first file); NULL if absent.
 const char *ff_weights_metadata(const ff_weights *weights, const char *key);
-// False if there is no such tensor.
+// By the name that the source has for it. False if there is no such tensor.
 bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out);
 
-// A floating-point tensor that must exist with exactly this shape. name may be a printf format ("blocks.%zu.bias").
+// A model's names go through this table from now on, unless the weights were opened with one.
+void ff_weights_use_names(ff_weights *weights, const ff_name_table *names);
+// A floating-point tensor that must exist with exactly this shape, by diffusers' name: of several names that the table
+// has for it, the first that is there. Messages call it by the source's name. It may be a printf format
+// ("blocks.%zu.bias").
 ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *error, int rank, const size_t *shape,
                          const char *name_format, ...) __attribute__((format(printf, 6, 7)));
 // The same as f32, `count` elements whatever the rank (a bias [n], a gamma [n, 1, 1, 1]); memory belongs to `weights`.

@@ -82,13 +82,16 @@ static void random_bf16(uint64_t first, size_t count, float scale, uint16_t *out
 
 // ---- weights ----
 
-// Matrices keep the size of what they multiply, so that nothing overflows on its way through the layers.
-static ff_status make_tensor(void *user, ff_weight *view, ff_error *error)
+// Any tensor that is asked for, in the shape that is asked for. Matrices keep the size of what they multiply, so that
+// nothing overflows on its way through the layers.
+static ff_status make_tensor(void *user, const char *name, ff_weight *view, bool *found, ff_error *error)
 {
     ff_invention *to = user;
     char shape[FF_SHAPE_TEXT];
     size_t count = 1;
     bool fits = true;
+    if (!(*found = view->rank > 0))  // whatever there is: nothing is
+        return FF_OK;
     for (int i = 0; i < view->rank; i++)
         fits = fits && ff_multiply_sizes(count, view->shape[i], &count);
     if (fits && to->most && count > to->most / to->dtype->bytes - to->drawn)
@@ -120,7 +123,8 @@ ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights");
     snprintf(text, sizeof text, config, layers);
     ff_status status = ff_config_parse("(built-in config)", text, &out->config, error);
-    return status ? status : ff_weights_invent(make_tensor, out, &out->weights, error);
+    const ff_weight_source source = {.user = out, .origin = "(memory)", .find = make_tensor};
+    return status ? status : ff_weights_open_source(&source, NULL, &out->weights, error);
 }
 
 void ff_invention_close(ff_invention *invention)
