@@ -18,11 +18,11 @@
 #define PI 3.14159265358979323846
 
 // For each of `count` outputs along one axis: the first input it draws on, how many, and their weights.
-typedef struct ff_taps {
+typedef struct coefficients {
     size_t count, most;        // weights are stored `most` apart
     size_t *first, *length;    // [count]
     int32_t *weight;           // [count, most]
-} ff_taps;
+} coefficients;
 
 static double sinc(double x)
 {
@@ -37,15 +37,16 @@ static double lanczos(double x)
     return -LOBES <= x && x < LOBES ? sinc(x) * sinc(x / LOBES) : 0.0;
 }
 
-static void taps_free(ff_taps *taps)
+static void coefficients_free(coefficients *made)
 {
-    free(taps->first);
-    free(taps->length);
-    free(taps->weight);
+    free(made->first);
+    free(made->length);
+    free(made->weight);
 }
 
-// Taps for outputs [start, start + count) of `full` outputs made from `in` inputs; to be freed also on failure.
-static ff_status taps_make(ff_taps *taps, size_t in, size_t full, size_t start, size_t count, ff_error *error)
+// Those for outputs [start, start + count) of `full` outputs made from `in` inputs; to be freed also on failure.
+static ff_status coefficients_make(coefficients *out, size_t in, size_t full, size_t start, size_t count,
+                                   ff_error *error)
 {
     double scale = (double)in / (double)full;
     double stretch = scale < 1.0 ? 1.0 : scale;
@@ -54,17 +55,17 @@ static ff_status taps_make(ff_taps *taps, size_t in, size_t full, size_t start, 
     size_t weights, bytes;
     double *exact = NULL;
 
-    *taps = (ff_taps){.count = count, .most = 2 * (size_t)ceil(support) + 1};
-    if (taps->most > in)
-        taps->most = in;
-    if (ff_multiply_sizes(count, taps->most, &weights) && ff_multiply_sizes(weights, sizeof(int32_t), &bytes)
-        && count <= SIZE_MAX / sizeof(size_t) && taps->most <= SIZE_MAX / sizeof(double)) {
-        taps->first = malloc(count * sizeof(size_t));
-        taps->length = malloc(count * sizeof(size_t));
-        taps->weight = malloc(bytes);
-        exact = malloc(taps->most * sizeof(double));
+    *out = (coefficients){.count = count, .most = 2 * (size_t)ceil(support) + 1};
+    if (out->most > in)
+        out->most = in;
+    if (ff_multiply_sizes(count, out->most, &weights) && ff_multiply_sizes(weights, sizeof(int32_t), &bytes)
+        && count <= SIZE_MAX / sizeof(size_t) && out->most <= SIZE_MAX / sizeof(double)) {
+        out->first = malloc(count * sizeof(size_t));
+        out->length = malloc(count * sizeof(size_t));
+        out->weight = malloc(bytes);
+        exact = malloc(out->most * sizeof(double));
     }
-    if (!taps->first || !taps->length || !taps->weight || !exact) {
+    if (!out->first || !out->length || !out->weight || !exact) {
         free(exact);
         return ff_fail(error, FF_ERROR_MEMORY, "out of memory resizing %zu to %zu pixels", in, full);
     }
@@ -80,10 +81,10 @@ static ff_status taps_make(ff_taps *taps, size_t in, size_t full, size_t start, 
         }
         for (size_t j = 0; j < end - first; j++) {
             double weight = (sum != 0.0 ? exact[j] / sum : exact[j]) * (1 << FRACTION_BITS);
-            taps->weight[i * taps->most + j] = (int32_t)(weight < 0.0 ? weight - 0.5 : weight + 0.5);
+            out->weight[i * out->most + j] = (int32_t)(weight < 0.0 ? weight - 0.5 : weight + 0.5);
         }
-        taps->first[i] = first;
-        taps->length[i] = end - first;
+        out->first[i] = first;
+        out->length[i] = end - first;
     }
     free(exact);
     return FF_OK;
@@ -103,15 +104,15 @@ typedef struct ff_part {
     size_t stride, x, y, width, height;
 } ff_part;
 
-// in: holds every column the taps name      out: [in->height, taps->count, 3]
-static void resize_across(const ff_taps *taps, const ff_part *in, uint8_t *out)
+// in: holds every column that is drawn on      out: [in->height, along->count, 3]
+static void resize_across(const coefficients *along, const ff_part *in, uint8_t *out)
 {
     for (size_t y = 0; y < in->height; y++)
-        for (size_t i = 0; i < taps->count; i++, out += 3) {
-            const int32_t *weight = taps->weight + i * taps->most;
-            const uint8_t *pixel = in->rgb + y * in->stride + 3 * (taps->first[i] - in->x);
+        for (size_t i = 0; i < along->count; i++, out += 3) {
+            const int32_t *weight = along->weight + i * along->most;
+            const uint8_t *pixel = in->rgb + y * in->stride + 3 * (along->first[i] - in->x);
             int32_t red = 1 << (FRACTION_BITS - 1), green = red, blue = red;
-            for (size_t j = 0; j < taps->length[i]; j++, pixel += 3) {
+            for (size_t j = 0; j < along->length[i]; j++, pixel += 3) {
                 red += pixel[0] * weight[j];
                 green += pixel[1] * weight[j];
                 blue += pixel[2] * weight[j];
@@ -122,16 +123,16 @@ static void resize_across(const ff_taps *taps, const ff_part *in, uint8_t *out)
         }
 }
 
-// in: holds every row the taps name      sums: [3 * in->width]      out: [taps->count, in->width, 3]
-static void resize_down(const ff_taps *taps, const ff_part *in, int32_t *sums, uint8_t *out)
+// in: holds every row that is drawn on      sums: [3 * in->width]      out: [along->count, in->width, 3]
+static void resize_down(const coefficients *along, const ff_part *in, int32_t *sums, uint8_t *out)
 {
     size_t samples = 3 * in->width;
-    for (size_t i = 0; i < taps->count; i++, out += samples) {
+    for (size_t i = 0; i < along->count; i++, out += samples) {
         for (size_t x = 0; x < samples; x++)
             sums[x] = 1 << (FRACTION_BITS - 1);
-        for (size_t j = 0; j < taps->length[i]; j++) {
-            const uint8_t *row = in->rgb + (taps->first[i] + j - in->y) * in->stride;
-            int32_t weight = taps->weight[i * taps->most + j];
+        for (size_t j = 0; j < along->length[i]; j++) {
+            const uint8_t *row = in->rgb + (along->first[i] + j - in->y) * in->stride;
+            int32_t weight = along->weight[i * along->most + j];
             for (size_t x = 0; x < samples; x++)
                 sums[x] += row[x] * weight;
         }
@@ -141,7 +142,7 @@ static void resize_down(const ff_taps *taps, const ff_part *in, int32_t *sums, u
 }
 
 // Both passes. middle: holds what the first one leaves      sums: as in resize_down      out: [rows, columns, 3]
-static void resize_both(const ff_taps *columns, const ff_taps *rows, bool down_first, const ff_part *in,
+static void resize_both(const coefficients *columns, const coefficients *rows, bool down_first, const ff_part *in,
                         uint8_t *middle, int32_t *sums, uint8_t *out)
 {
     ff_part half = *in;
@@ -172,7 +173,7 @@ ff_status ff_image_resize_window(const ff_image *in, size_t full_width, size_t f
                                  ff_image *out, ff_error *error)
 {
     bool across = full_width != in->width, down = full_height != in->height;
-    ff_taps columns = {0}, rows = {0};
+    coefficients columns = {0}, rows = {0};
     ff_part part = {.stride = 3 * in->width, .x = x, .y = y, .width = out->width, .height = out->height};
     uint8_t *middle = NULL;
     int32_t *sums = NULL;
@@ -186,13 +187,13 @@ ff_status ff_image_resize_window(const ff_image *in, size_t full_width, size_t f
         return ff_fail(error, FF_ERROR_INPUT, "a window of %zu x %zu at %zu, %zu lies outside a picture of %zu x %zu",
                        out->width, out->height, x, y, full_width, full_height);
     if (across) {
-        if ((status = taps_make(&columns, in->width, full_width, x, out->width, error)) != FF_OK)
+        if ((status = coefficients_make(&columns, in->width, full_width, x, out->width, error)) != FF_OK)
             goto done;
         part.x = columns.first[0];
         part.width = columns.first[columns.count - 1] + columns.length[columns.count - 1] - part.x;
     }
     if (down) {
-        if ((status = taps_make(&rows, in->height, full_height, y, out->height, error)) != FF_OK)
+        if ((status = coefficients_make(&rows, in->height, full_height, y, out->height, error)) != FF_OK)
             goto done;
         part.y = rows.first[0];
         part.height = rows.first[rows.count - 1] + rows.length[rows.count - 1] - part.y;
@@ -222,8 +223,8 @@ ff_status ff_image_resize_window(const ff_image *in, size_t full_width, size_t f
         for (size_t i = 0; i < out->height; i++)
             memcpy(out->rgb + 3 * i * out->width, part.rgb + i * part.stride, 3 * out->width);
 done:
-    taps_free(&columns);
-    taps_free(&rows);
+    coefficients_free(&columns);
+    coefficients_free(&rows);
     free(middle);
     free(sums);
     return status;
