@@ -61,7 +61,7 @@ cat >wrong.html <<'END_OF_PAGE'
 computed in `ref/nowhere.c, ff_vae_encode`
 computed in `ref/vae/vae.c, ff_vae_encode and ff_nothing`
 computed in `ref/transformer/block.c, cross_attention; ref/transformer/transformer.c, self_attention`
-after `ff_anchor_select(&r->nowhere, ...)` in ref/pipeline/run.c, denoise_step: `attend_nowhere`
+after `ff_noise_normal(&d->nowhere, ...)` in ref/pipeline/denoise.c, denoise: `attend_nowhere`
 END_OF_PAGE
 cat >wrong.md <<'END_OF_README'
 [a page](golden/nowhere.png), [a heading](README.md#nowhere)
@@ -72,7 +72,7 @@ pages=$here/wrong.html
 check "$here/wrong.md" README.md ref/README.md >out
 for wanted in "wrong.html:1: there is no ref/nowhere.c" "wrong.html:2: ff_nothing is not defined in ref/vae/vae.c" \
     "wrong.html:2: there is no ff_nothing" "wrong.html:3: self_attention is not defined in ref/transformer/transformer.c" \
-    "wrong.html:4: ref/pipeline/run.c has no attend_nowhere" "wrong.html:4: ref/pipeline/run.c has no nowhere" \
+    "wrong.html:4: ref/pipeline/denoise.c has no attend_nowhere" "wrong.html:4: ref/pipeline/denoise.c has no nowhere" \
     "wrong.md:1: there is no golden/nowhere.png" "wrong.md:1: README.md has no heading nowhere" \
     "wrong.md:2: there is no tools/nowhere.sh" "wrong.md:2: there is no text/nowhere.c" \
     "wrong.md:2: there is no ff_nowhere" "wrong.md:2: there is no token_nowhere" "wrong.md:3: there is no fixes.c"; do

@@ -13,7 +13,7 @@ static void test_selection_takes_known_cells_from_the_anchor_bit_for_bit(void **
     const float known[] = {-0.0f, NAN, INFINITY, 4, 5, NAN, INFINITY, -8};
     const float x[] = {INFINITY, -0.0f, 3, NAN, NAN, 6, 7, INFINITY};
     const float expected[] = {-0.0f, -0.0f, 3, 4, 5, 6, 7, -8};
-    ff_anchor anchor = {.lattice = {2, 1, 2, 1, 1, 1}, .channels = 2, .known = known, .mask = mask};
+    ff_anchor anchor = {.lattice = {{2, 1, 2}, {1, 1, 1}}, .channels = 2, .known = known, .mask = mask};
     float out[8];
     ff_anchor_select(&anchor, x, out);
     assert_memory_equal(out, expected, sizeof out);
@@ -27,7 +27,7 @@ static void test_selection_takes_known_cells_from_the_anchor_bit_for_bit(void **
 static void test_known_patches_have_timestep_0(void **context)
 {
     (void)context;
-    ff_lattice lattice = {3, 2, 4, 1, 2, 2};
+    ff_lattice lattice = {{3, 2, 4}, {1, 2, 2}};
     float mask[24], timesteps[6];
     ff_error error = {0};
     assert_int_equal(ff_lattice_tokens(&lattice), 6);
@@ -49,7 +49,7 @@ static void test_known_patches_have_timestep_0(void **context)
 static void test_a_patch_over_several_frames_cannot_hold_a_known_one(void **context)
 {
     (void)context;
-    ff_lattice lattice = {4, 2, 2, 2, 2, 2};
+    ff_lattice lattice = {{4, 2, 2}, {2, 2, 2}};
     float mask[16];
     ff_error error = {0};
     assert_int_equal(ff_mask_frames(&lattice, false, mask, &error), FF_ERROR_INPUT);
@@ -60,7 +60,7 @@ static void test_a_patch_is_known_only_if_every_pixel_under_it_is(void **context
 {
     (void)context;
     enum { HEIGHT = 4, WIDTH = 6, FACTOR = 4, PIXELS = HEIGHT * WIDTH * FACTOR * FACTOR };
-    ff_lattice lattice = {1, HEIGHT, WIDTH, 1, 2, 2};
+    ff_lattice lattice = {{1, HEIGHT, WIDTH}, {1, 2, 2}};
     uint8_t pixels[PIXELS];
     float mask[HEIGHT * WIDTH];
     ff_error error = {0};
@@ -81,7 +81,7 @@ static void test_a_patch_is_known_only_if_every_pixel_under_it_is(void **context
 static void test_a_mask_from_elsewhere_must_be_0_or_1_and_constant_over_patches(void **context)
 {
     (void)context;
-    ff_lattice lattice = {1, 2, 4, 1, 2, 2};
+    ff_lattice lattice = {{1, 2, 4}, {1, 2, 2}};
     ff_error error = {0};
     assert_ok(ff_mask_check(&lattice, (float[]){0, 0, 1, 1, 0, 0, 1, 1}, &error), &error);
     assert_int_equal(ff_mask_check(&lattice, (float[]){0, 0, 1, 1, 0, 0, 1, 0.5f}, &error), FF_ERROR_INPUT);

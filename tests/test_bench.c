@@ -27,7 +27,7 @@ static void test_counted_products_are_the_foreseen_ones(void **state)
     assert_int_equal(result.frames, 9);
     const double foreseen[FF_BENCH_STAGES] = {
         ff_text_encoder_flop(model->text_encoder, FF_TEXT_TOKENS),
-        ff_transformer_flop(model->transformer, frames, height / factor, width / factor, FF_TEXT_TOKENS, 2),
+        ff_transformer_flop(model->experts[0].transformer, frames, height / factor, width / factor, FF_TEXT_TOKENS, 2),
         ff_vae_encode_flop(model->vae, 1, height, width),
         ff_vae_decode_flop(model->vae, frames, height / factor, width / factor),
     };

@@ -33,9 +33,9 @@ static void check_text(const ff_kernels *kernels, ff_arena *arena, ff_transforme
     // the arena rounds each buffer up to 64 bytes
     assert_in_range(ff_arena_peak(arena) - ff_text_encoder_memory(model->text_encoder, PROMPT_TOKENS), 0, 8 * 64);
     ff_scratch_free(kernels->scratch);
-    assert_ok(ff_transformer_text_create(model->transformer, kernels, embeds, FF_TEXT_TOKENS, text, &error), &error);
+    assert_ok(ff_transformer_text_create(model->experts[0].transformer, kernels, embeds, FF_TEXT_TOKENS, text, &error), &error);
     assert_int_equal(kernels->scratch->size,
-                     ff_transformer_text_scratch(model->transformer, kernels, PROMPT_TOKENS + 1));
+                     ff_transformer_text_scratch(model->experts[0].transformer, kernels, PROMPT_TOKENS + 1));
     ff_scratch_free(kernels->scratch);
     free(embeds);
 }
@@ -43,16 +43,16 @@ static void check_text(const ff_kernels *kernels, ff_arena *arena, ff_transforme
 static void check_transformer(const ff_kernels *kernels, ff_arena *arena, const ff_transformer_text *text)
 {
     ff_error error = {0};
-    ff_transformer_shape shape = ff_transformer_describe(model->transformer);
+    ff_transformer_shape shape = ff_transformer_describe(model->experts[0].transformer);
     size_t cells = LATENT_FRAMES * LATENT_SIDE * LATENT_SIDE, tokens = cells / shape.patch[1] / shape.patch[2];
     float *latents = zeros(shape.in_channels * cells), *out = zeros(shape.out_channels * cells);
     float *timesteps = zeros(tokens);
     timesteps[0] = 1;
-    assert_ok(ff_transformer_run(model->transformer, kernels, arena, text, latents, LATENT_FRAMES, LATENT_SIDE,
+    assert_ok(ff_transformer_run(model->experts[0].transformer, kernels, arena, text, latents, LATENT_FRAMES, LATENT_SIDE,
                                  LATENT_SIDE, timesteps, tokens, 0, NULL, out, &error),
               &error);
     assert_int_equal(kernels->scratch->size,
-                     ff_transformer_scratch(model->transformer, kernels, LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE, 2,
+                     ff_transformer_scratch(model->experts[0].transformer, kernels, LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE, 2,
                                             FF_TEXT_TOKENS));
     ff_scratch_free(kernels->scratch);
     free(latents);

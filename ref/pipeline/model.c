@@ -5,47 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../sampler/anchor.h"
 #include "../sampler/schedule.h"
+#include "../sampler/unconditioned.h"
 #include "../base/system.h"
-#include "../text/unicode.h"
 #include "classes.h"
 
-#define MOST_PATH 4096
-
-// What Wan publishes for its two sizes of model (Wan2.2 wan/configs, Wan2.1 README).
-typedef struct published {
-    size_t width, height, frames, steps;
-    double fps, guidance_scale;
-} published;
-static const published wan_ti2v = {1280, 704, 121, 50, 24, 5};
-static const published wan_t2v = {832, 480, 81, 50, 16, 5};
-// Wan's sample_neg_prompt, in Chinese as published.
-static const char wan_negative_prompt[] =
-    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，"
-    "残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，"
-    "三条腿，背景人很多，倒着走";
-
-static ff_status join(char path[MOST_PATH], const char *folder, const char *name, ff_error *error)
+ff_status ff_model_path(char path[FF_MOST_PATH], const char *folder, const char *name, ff_error *error)
 {
-    if ((size_t)snprintf(path, MOST_PATH, "%s/%s", folder, name) >= MOST_PATH)
+    if ((size_t)snprintf(path, FF_MOST_PATH, "%s/%s", folder, name) >= FF_MOST_PATH)
         return ff_fail(error, FF_ERROR_INPUT, "%.200s...: the path is too long", folder);
     return FF_OK;
 }
 
 static ff_status open_config(const char *folder, const char *name, ff_config **out, ff_error *error)
 {
-    char path[MOST_PATH];
-    ff_status status = join(path, folder, name, error);
+    char path[FF_MOST_PATH];
+    ff_status status = ff_model_path(path, folder, name, error);
     return status ? status : ff_config_open(path, out, error);
 }
 
 static ff_status open_component(ff_model *model, const char *name, const char *class_name, ff_component *out,
                                 const char **found, ff_error *error)
 {
-    char path[MOST_PATH];
+    char path[FF_MOST_PATH];
     ff_status status;
     if ((status = ff_classes_part(model->index, name, class_name, error)) ||
-        (status = join(path, model->folder, name, error)) ||
+        (status = ff_model_path(path, model->folder, name, error)) ||
         (status = open_config(path, "config.json", &out->config, error)))
         return status;
     // transformers writes architectures, diffusers _class_name; the latter is checked where it is there
@@ -59,13 +45,13 @@ static ff_status open_component(ff_model *model, const char *name, const char *c
 
 static ff_status open_tokenizer(ff_model *model, ff_error *error)
 {
-    char path[MOST_PATH];
-    ff_status status = join(path, model->folder, "tokenizer/tokenizer.json", error);
+    char path[FF_MOST_PATH];
+    ff_status status = ff_model_path(path, model->folder, "tokenizer/tokenizer.json", error);
     if (status)
         return status;
     if (ff_file_exists(path))
         return ff_tokenizer_open(path, &model->tokenizer, error);
-    if ((status = join(path, model->folder, "tokenizer/spiece.model", error)))
+    if ((status = ff_model_path(path, model->folder, "tokenizer/spiece.model", error)))
         return status;
     if (!ff_file_exists(path))
         return ff_fail(error, FF_ERROR_INPUT, "%s/tokenizer: no tokenizer.json or spiece.model here", model->folder);
@@ -82,17 +68,24 @@ static void add_text(char *text, size_t capacity, const char *more)
 // What was read in place of the usual files, variant by variant.
 static void say_taken(ff_model *model)
 {
-    const struct {
+    struct {
         const char *name, *variant;
-    } parts[] = {{"transformer", ff_weights_variant(model->transformer_files.weights)},
-                 {"vae", ff_weights_variant(model->vae_files.weights)},
-                 {"text_encoder", ff_weights_variant(model->text_files.weights)}};
+    } parts[FF_MOST_EXPERTS + 2];
+    size_t count = 0;
     char *taken = model->taken;
-    for (size_t i = 0; i < 3; i++) {
+    for (; count < model->expert_count; count++) {
+        parts[count].name = model->experts[count].name;
+        parts[count].variant = ff_weights_variant(model->experts[count].files.weights);
+    }
+    parts[count].name = "vae";
+    parts[count++].variant = ff_weights_variant(model->vae_files.weights);
+    parts[count].name = "text_encoder";
+    parts[count++].variant = ff_weights_variant(model->text_files.weights);
+    for (size_t i = 0; i < count; i++) {
         bool said = !*parts[i].variant;
         for (size_t j = 0; j < i && !said; j++)
             said = strcmp(parts[j].variant, parts[i].variant) == 0;
-        for (size_t j = i; j < 3 && !said; j++) {
+        for (size_t j = i; j < count && !said; j++) {
             if (strcmp(parts[j].variant, parts[i].variant) != 0)
                 continue;
             add_text(taken, sizeof model->taken, j > i ? ", " : *taken ? "; " : "");
@@ -131,104 +124,6 @@ size_t ff_component_bytes(const ff_component *component)
     return bytes;
 }
 
-// The map that firstframe.json may hold to look at latents:
-//   "preview": {"weights": [maps, 3, channels], "bias": [maps, 3]}
-static ff_status read_preview(ff_model *model, ff_error *error)
-{
-    const ff_config *config = model->defaults;
-    size_t channels = model->facts.latent_channels, rows = 3 * FF_PREVIEW_MAPS, count, bytes;
-    const size_t shape[] = {FF_PREVIEW_MAPS, 3, channels};
-    if (!ff_config_has(config, "preview"))
-        return FF_OK;
-    if (!ff_multiply_sizes(rows, channels + 1, &count) || !ff_multiply_sizes(count, sizeof *model->preview, &bytes) ||
-        !(model->preview = malloc(bytes)))
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", ff_config_path(config));
-    double *maps = model->preview, bias[3 * FF_PREVIEW_MAPS];
-    ff_status status = ff_config_table(config, "preview", "weights", 3, shape, maps, error);
-    if (status == FF_OK)
-        status = ff_config_table(config, "preview", "bias", 2, shape, bias, error);
-    if (status != FF_OK)
-        return status;
-    for (size_t row = rows; row-- > 0;) {   // rows move apart, from the last on
-        memmove(maps + row * (channels + 1), maps + row * channels, channels * sizeof *maps);
-        maps[row * (channels + 1) + channels] = bias[row];
-    }
-    model->facts.preview = maps;
-    return FF_OK;
-}
-
-#define MOST_DRAWS 200   // bytes
-
-// What firstframe.json may say of what the model was trained on:
-//   "draws": a text that goes on after "it draws"; "words": ["...", ...], those it knows
-static ff_status read_words(ff_model *model, ff_error *error)
-{
-    const ff_config *config = model->defaults;
-    const char *draws;
-    ff_status status = ff_config_string(config, "draws", NULL, &draws, error);
-    if (status)
-        return status;
-    bool plain = draws && *draws && strlen(draws) <= MOST_DRAWS && ff_utf8_check(draws, strlen(draws)) == strlen(draws);
-    for (const char *at = draws; plain && *at; at++)
-        plain = (unsigned char)*at >= 0x20 && *at != 0x7F;
-    if (draws && !plain)
-        return ff_fail(error, FF_ERROR_INPUT, "%s: draws must be one line of UTF-8, 1 to %d bytes",
-                       ff_config_path(config), MOST_DRAWS);
-    model->facts.draws = draws;
-    if (!ff_config_has(config, "words"))
-        return FF_OK;
-    if ((status = ff_word_list_open(config, "words", &model->words, error)))
-        return status;
-    model->facts.known_words = ff_word_list_count(model->words);
-    return FF_OK;
-}
-
-// A run's number by default; within what an option may be, so that a run can be made again from its record.
-static ff_status read_number(const ff_config *config, const char *key, double otherwise, double least, double most,
-                             double *out, ff_error *error)
-{
-    ff_status status = ff_config_number(config, key, otherwise, out, error);
-    if (!status && ff_config_has(config, key) && !(*out >= least && *out <= most))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: %s is %g, must be %g to %g", ff_config_path(config), key, *out, least,
-                       most);
-    return status;
-}
-
-// firstframe.json where the folder has one, else what Wan publishes.
-static ff_status read_defaults(ff_model *model, ff_error *error)
-{
-    char path[MOST_PATH];
-    ff_model_facts *facts = &model->facts;
-    const published *wan = model->expand_timesteps ? &wan_ti2v : &wan_t2v;
-    ff_status status = join(path, model->folder, "firstframe.json", error);
-    facts->default_width = wan->width;
-    facts->default_height = wan->height;
-    facts->default_frames = wan->frames;
-    facts->default_steps = wan->steps;
-    facts->default_fps = wan->fps;
-    facts->default_guidance_scale = wan->guidance_scale;
-    facts->default_negative_prompt = wan_negative_prompt;
-    if (status || !ff_file_exists(path))
-        return status;
-    if ((status = ff_config_open(path, &model->defaults, error)))
-        return status;
-    const ff_config *config = model->defaults;
-    if ((status = ff_config_size(config, "width", wan->width, 1, 1 << 16, &facts->default_width, error)) ||
-        (status = ff_config_size(config, "height", wan->height, 1, 1 << 16, &facts->default_height, error)) ||
-        (status = ff_config_size(config, "frames", wan->frames, 1, 1 << 16, &facts->default_frames, error)) ||
-        (status = ff_config_size(config, "steps", wan->steps, 1, FF_MOST_STEPS, &facts->default_steps, error)) ||
-        (status = read_number(config, "fps", wan->fps, FF_LEAST_FPS, FF_MOST_FPS, &facts->default_fps, error)) ||
-        (status = read_number(config, "guidance_scale", wan->guidance_scale, 0, FF_MOST_GUIDANCE,
-                              &facts->default_guidance_scale, error)) ||
-        (status = read_number(config, "flow_shift", facts->default_flow_shift, FF_LEAST_FLOW_SHIFT, FF_MOST_FLOW_SHIFT,
-                              &facts->default_flow_shift, error)) ||
-        (status = ff_config_string(config, "negative_prompt", wan_negative_prompt, &facts->default_negative_prompt,
-                                   error)) ||
-        (status = read_words(model, error)))
-        return status;
-    return read_preview(model, error);
-}
-
 static ff_status read_index(ff_model *model, ff_error *error)
 {
     ff_status status = open_config(model->folder, "model_index.json", &model->index, error);
@@ -239,11 +134,20 @@ static ff_status read_index(ff_model *model, ff_error *error)
     return status;
 }
 
+// What the transformer reads of a still. NULL: other channels than the latents'.
+static const ff_conditioning_kind *choose_conditioning(const ff_model *model, const ff_transformer_shape *transformer)
+{
+    size_t channels = model->facts.latent_channels;
+    if (transformer->in_channels != channels || transformer->out_channels != channels)
+        return NULL;
+    return model->expand_timesteps ? &ff_anchored : &ff_unconditioned;
+}
+
 // The facts that need the opened components, and what must agree between them.
 static ff_status gather_facts(ff_model *model, ff_error *error)
 {
     ff_model_facts *facts = &model->facts;
-    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    ff_transformer_shape transformer = ff_transformer_describe(model->experts[0].transformer);
     ff_vae_shape vae = ff_vae_describe(model->vae);
     ff_schedule *schedule;
     ff_status status = ff_schedule_create(model->scheduler, FF_SCHEDULER_MODEL, NAN, 1, &schedule, error);
@@ -261,12 +165,14 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
                        model->folder, tokens, ff_text_encoder_vocabulary(model->text_encoder));
     say_taken(model);
     facts->folder = model->folder;
-    facts->transformer_parameters = ff_transformer_parameters(model->transformer);
     facts->vae_parameters = ff_vae_parameters(model->vae);
     facts->text_encoder_parameters = ff_text_encoder_parameters(model->text_encoder);
     facts->vocabulary = ff_tokenizer_vocabulary(model->tokenizer);
-    facts->weight_bytes = ff_component_bytes(&model->transformer_files) + ff_component_bytes(&model->vae_files) +
-                          ff_component_bytes(&model->text_files);
+    facts->weight_bytes = ff_component_bytes(&model->vae_files) + ff_component_bytes(&model->text_files);
+    for (size_t i = 0; i < model->expert_count; i++) {
+        facts->transformer_parameters += ff_transformer_parameters(model->experts[i].transformer);
+        facts->weight_bytes += ff_component_bytes(&model->experts[i].files);
+    }
     facts->layers = transformer.layers;
     facts->dim = transformer.dim;
     facts->heads = transformer.heads;
@@ -280,10 +186,12 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     facts->multiple_height = vae.spatial_factor * transformer.patch[1];
     facts->expand_timesteps = model->expand_timesteps;
     facts->residual_vae = vae.residual;
-    bool plain = transformer.in_channels == vae.latent_channels && transformer.out_channels == vae.latent_channels;
-    facts->conditioning = !plain ? "channels" : model->expand_timesteps ? "anchor" : "none";
-    if ((status = read_defaults(model, error)))
+    model->conditioning = choose_conditioning(model, &transformer);
+    facts->conditioning = model->conditioning ? model->conditioning->name : "channels";
+    if ((status = ff_defaults_read(model, error)))
         return status;
+    for (size_t i = 0; i < model->expert_count; i++)
+        model->experts[i].guidance_scale = facts->default_guidance_scale;
     double shift = facts->default_flow_shift;  // a run records it as an option
     if (!(shift >= FF_LEAST_FLOW_SHIFT && shift <= FF_MOST_FLOW_SHIFT))
         return ff_fail(error, FF_ERROR_INPUT, "%s: a flow shift of %g, must be %g to %g", ff_config_path(model->scheduler),
@@ -295,9 +203,11 @@ static ff_status open_folder(ff_model *model, ff_error *error)
 {
     const char *folder = model->folder;
     ff_model_facts *facts = &model->facts;
+    ff_expert *expert = &model->experts[model->expert_count++];
     ff_status status;
+    expert->name = "transformer";
     if (!(status = read_index(model, error)) &&
-        !(status = open_component(model, "transformer", "WanTransformer3DModel", &model->transformer_files,
+        !(status = open_component(model, expert->name, "WanTransformer3DModel", &expert->files,
                                   &facts->transformer_class, error)) &&
         !(status = open_component(model, "vae", "AutoencoderKLWan", &model->vae_files, &facts->vae_class, error)) &&
         !(status = open_component(model, "text_encoder", "UMT5EncoderModel", &model->text_files,
@@ -306,8 +216,7 @@ static ff_status open_folder(ff_model *model, ff_error *error)
         !(status = open_config(folder, "scheduler/scheduler_config.json", &model->scheduler, error)) &&
         !(status = ff_classes_scheduler(model->index, model->scheduler, &facts->scheduler_class, error)) &&
         !(status = open_tokenizer(model, error)) &&
-        !(status = ff_transformer_open(model->transformer_files.weights, model->transformer_files.config,
-                                       &model->transformer, error)) &&
+        !(status = ff_transformer_open(expert->files.weights, expert->files.config, &expert->transformer, error)) &&
         !(status = ff_vae_open(model->vae_files.weights, model->vae_files.config, &model->vae, error)) &&
         !(status = ff_text_encoder_open(model->text_files.weights, model->text_files.config, &model->text_encoder,
                                         error)))
@@ -343,17 +252,27 @@ void ff_model_close(ff_model *model)
     ff_word_list_close(model->words);
     ff_text_encoder_close(model->text_encoder);
     ff_vae_close(model->vae);
-    ff_transformer_close(model->transformer);
+    for (size_t i = 0; i < model->expert_count; i++) {
+        ff_transformer_close(model->experts[i].transformer);
+        close_component(&model->experts[i].files);
+    }
     ff_tokenizer_close(model->tokenizer);
     close_component(&model->text_files);
     close_component(&model->vae_files);
-    close_component(&model->transformer_files);
     ff_config_close(model->scheduler);
     ff_config_close(model->defaults);
     ff_config_close(model->index);
     free(model->preview);
     free(model->folder);
     free(model);
+}
+
+size_t ff_model_expert(const ff_model *model, float timestep)
+{
+    size_t expert = 0;
+    while (expert + 1 < model->expert_count && !(timestep >= model->experts[expert].from))
+        expert++;
+    return expert;
 }
 
 ff_model_facts ff_model_describe(const ff_model *model)
@@ -415,14 +334,14 @@ static ff_status hash_file(ff_sha256 *hash, const char *path, const char *name, 
 
 static ff_status hash_config(ff_sha256 *hash, const char *folder, const char *name, ff_error *error)
 {
-    char path[MOST_PATH];
-    ff_status status = join(path, folder, name, error);
+    char path[FF_MOST_PATH];
+    ff_status status = ff_model_path(path, folder, name, error);
     return status ? status : hash_file(hash, path, name, error);
 }
 
 static ff_status hash_tokenizer(ff_sha256 *hash, const char *folder, const ff_tokenizer *tokenizer, ff_error *error)
 {
-    char name[MOST_PATH];
+    char name[FF_MOST_PATH];
     ff_status status = FF_OK;
     for (size_t i = 0; i < ff_tokenizer_files(tokenizer) && !status; i++) {
         snprintf(name, sizeof name, "tokenizer/%s", ff_tokenizer_file(tokenizer, i));
@@ -431,10 +350,13 @@ static ff_status hash_tokenizer(ff_sha256 *hash, const char *folder, const ff_to
     return status;
 }
 
-static ff_status hash_component(ff_sha256 *hash, const char *folder, const char *config, const ff_component *component,
+static ff_status hash_component(ff_sha256 *hash, const char *folder, const char *name, const ff_component *component,
                                 ff_error *error)
 {
-    ff_status status = hash_config(hash, folder, config, error);
+    char config[FF_MOST_PATH];
+    ff_status status = ff_model_path(config, name, "config.json", error);
+    if (!status)
+        status = hash_config(hash, folder, config, error);
     for (size_t i = 0; i < ff_weights_files(component->weights) && !status; i++) {
         const char *path = ff_weights_file(component->weights, i);
         status = hash_file(hash, path, path + strlen(folder) + 1, error);
@@ -450,9 +372,12 @@ static ff_status hash_model(const ff_model *model, uint8_t out[32], ff_error *er
     if ((status = hash_config(&hash, model->folder, "model_index.json", error)) ||
         (status = hash_config(&hash, model->folder, "scheduler/scheduler_config.json", error)) ||
         (status = hash_tokenizer(&hash, model->folder, model->tokenizer, error)) ||
-        (status = hash_component(&hash, model->folder, "text_encoder/config.json", &model->text_files, error)) ||
-        (status = hash_component(&hash, model->folder, "transformer/config.json", &model->transformer_files, error)) ||
-        (status = hash_component(&hash, model->folder, "vae/config.json", &model->vae_files, error)))
+        (status = hash_component(&hash, model->folder, "text_encoder", &model->text_files, error)))
+        return status;
+    for (size_t i = 0; i < model->expert_count; i++)
+        if ((status = hash_component(&hash, model->folder, model->experts[i].name, &model->experts[i].files, error)))
+            return status;
+    if ((status = hash_component(&hash, model->folder, "vae", &model->vae_files, error)))
         return status;
     ff_sha256_finish(&hash, out);
     return FF_OK;

@@ -2,6 +2,7 @@
 #ifndef FF_MODEL_H
 #define FF_MODEL_H
 
+#include "../sampler/conditioning.h"
 #include "../text/text.h"
 #include "../text/words.h"
 #include "../transformer/transformer.h"
@@ -15,16 +16,29 @@ typedef struct ff_component {
     ff_weights *weights;
 } ff_component;
 
+// A transformer that works at some noise levels. Most models have one; Wan2.2-A14B has one for much noise and one for
+// little.
+enum { FF_MOST_EXPERTS = 2 };
+typedef struct ff_expert {
+    const char *name;          // of its folder
+    ff_component files;
+    ff_transformer *transformer;
+    float from;                // the timestep down to which it works, that one included; the last works below as well
+    double guidance_scale;     // by default
+} ff_expert;
+
 struct ff_model {
     char *folder;
     ff_config *index;          // model_index.json
     ff_config *defaults;       // firstframe.json, or NULL
     ff_config *scheduler;
-    ff_component transformer_files, vae_files, text_files;
+    ff_component vae_files, text_files;
     ff_tokenizer *tokenizer;
     ff_text_encoder *text_encoder;
-    ff_transformer *transformer;
+    ff_expert experts[FF_MOST_EXPERTS];  // from much noise to little; of one shape
+    size_t expert_count;
     ff_vae *vae;
+    const ff_conditioning_kind *conditioning;  // NULL: one that is not supported
     bool expand_timesteps;
     char taken[512];           // see ff_model_facts
     double *preview;           // see ff_model_facts; NULL if firstframe.json has none
@@ -33,6 +47,16 @@ struct ff_model {
     bool hashed;
     uint8_t hash[32];          // of configs and weight headers, once hashed
 };
+
+// folder/name
+enum { FF_MOST_PATH = 4096 };
+ff_status ff_model_path(char path[FF_MOST_PATH], const char *folder, const char *name, ff_error *error);
+
+// The facts that begin with default_, the preview and the words, once the others are known.
+ff_status ff_defaults_read(ff_model *model, ff_error *error);
+
+// The expert that works at a timestep.
+size_t ff_model_expert(const ff_model *model, float timestep);
 
 size_t ff_component_bytes(const ff_component *component);  // of its weights, as stored
 

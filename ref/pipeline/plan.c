@@ -30,15 +30,16 @@ ff_request ff_request_default(ff_task task)
 
 ff_lattice ff_plan_lattice(const ff_model *model, const ff_plan *plan)
 {
-    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    ff_transformer_shape transformer = ff_transformer_describe(model->experts[0].transformer);
     return (ff_lattice){
-        .frames = plan->latent_frames,
-        .height = plan->latent_height,
-        .width = plan->latent_width,
-        .patch_t = transformer.patch[0],
-        .patch_h = transformer.patch[1],
-        .patch_w = transformer.patch[2],
+        .cells = {plan->latent_frames, plan->latent_height, plan->latent_width},
+        .patch = {transformer.patch[0], transformer.patch[1], transformer.patch[2]},
     };
+}
+
+double ff_plan_guidance(const ff_model *model, const ff_request *request, size_t expert)
+{
+    return isnan(request->guidance_scale) ? model->experts[expert].guidance_scale : request->guidance_scale;
 }
 
 size_t ff_plan_first_step(const ff_request *request, const ff_plan *plan)
@@ -54,13 +55,13 @@ size_t ff_plan_elements(const ff_plan *plan)
 static ff_status check_conditioning(const ff_model *model, const ff_request *request, ff_error *error)
 {
     const ff_model_facts *facts = &model->facts;
-    bool anchored = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
-    if (strcmp(facts->conditioning, "channels") == 0)
+    bool pictured = request->task == FF_IMAGE_TO_VIDEO || request->task == FF_INPAINT;
+    if (!model->conditioning)
         return ff_fail(error, FF_ERROR_INPUT,
                        "%s: its transformer does not take %zu latent channels and give as many: models conditioned by "
                        "concatenated channels are not supported",
                        facts->folder, facts->latent_channels);
-    if (anchored && strcmp(facts->conditioning, "anchor") != 0)
+    if (pictured && !model->conditioning->holds_pictures)
         return ff_fail(error, FF_ERROR_INPUT,
                        "%s: this model makes video from text only: expand_timesteps in model_index.json is not true, "
                        "so it cannot hold a picture fixed",
@@ -198,7 +199,7 @@ static ff_status resolve_size(const ff_model *model, const ff_request *request, 
 static ff_status resolve_frames(const ff_model *model, const ff_request *request, ff_plan *plan, ff_error *error)
 {
     const ff_model_facts *facts = &model->facts;
-    ff_transformer_shape transformer = ff_transformer_describe(model->transformer);
+    ff_transformer_shape transformer = ff_transformer_describe(model->experts[0].transformer);
     bool video = request->task == FF_TEXT_TO_VIDEO || request->task == FF_IMAGE_TO_VIDEO;
     size_t factor = facts->temporal_factor, wanted = 1;
     if (video)
@@ -216,8 +217,8 @@ static ff_status resolve_frames(const ff_model *model, const ff_request *request
                        plan->frames);
     ff_lattice lattice = ff_plan_lattice(model, plan);
     size_t most = transformer.rope_max_seq_len;
-    if (lattice.frames / lattice.patch_t > most || lattice.height / lattice.patch_h > most ||
-        lattice.width / lattice.patch_w > most)
+    if (lattice.cells.frames / lattice.patch.frames > most || lattice.cells.height / lattice.patch.height > most ||
+        lattice.cells.width / lattice.patch.width > most)
         return ff_fail(error, FF_ERROR_INPUT,
                        "%zu frames of %zux%zu are more than this model's %zu positions along an axis", plan->frames,
                        plan->model_width, plan->model_height, most);
@@ -293,13 +294,16 @@ static void estimate_memory(const estimation *e)
 
     size_t prompt = ff_larger(plan->prompt_tokens, plan->negative_tokens);
     size_t embedding = FF_TEXT_TOKENS * model->facts.text_dim * sizeof(float);
-    size_t text = ff_transformer_text_memory(model->transformer, FF_TEXT_TOKENS);
+    const ff_transformer *transformer = model->experts[0].transformer;  // the others are of its shape
+    size_t text = 0;           // of a prompt, for each expert
+    for (size_t i = 0; i < model->expert_count; i++)
+        text = SUM(text, ff_transformer_text_memory(model->experts[i].transformer, FF_TEXT_TOKENS));
     size_t texts = plan->guidance_scale > 1 ? SUM(text, text) : text;
     size_t encoder = ff_text_encoder_memory(model->text_encoder, prompt);
     add_stage(&peak, SUM(always, texts == text ? 0 : text, embedding, encoder),
               ff_text_encoder_scratch(model->text_encoder, kernels, prompt));
     add_stage(&peak, SUM(always, texts, embedding),
-              ff_transformer_text_scratch(model->transformer, kernels, ff_smaller(prompt + 1, FF_TEXT_TOKENS)));
+              ff_transformer_text_scratch(transformer, kernels, ff_smaller(prompt + 1, FF_TEXT_TOKENS)));
 
     for (int i = 0; i < pictured + last; i++) {
         size_t frames = i ? FF_TAIL_FRAMES : 1;
@@ -308,8 +312,8 @@ static void estimate_memory(const estimation *e)
                   ff_vae_encode_scratch(model->vae, kernels, strips, frames, height, width));
         plan->temporary_bytes = ff_larger(plan->temporary_bytes, cost.disk);
     }
-    add_stage(&peak, SUM(always, texts, ff_transformer_memory(model->transformer, f, h, w, 1 + pictured)),
-              ff_transformer_scratch(model->transformer, kernels, f, h, w, 1 + pictured, FF_TEXT_TOKENS));
+    add_stage(&peak, SUM(always, texts, ff_transformer_memory(transformer, f, h, w, 1 + pictured)),
+              ff_transformer_scratch(transformer, kernels, f, h, w, 1 + pictured, FF_TEXT_TOKENS));
     ff_vae_cost cost = ff_vae_decode_cost(model->vae, strips, f, h, w);
     add_stage(&peak, SUM(always, pixels, pixels / sizeof(float), cost.memory),
               ff_vae_decode_scratch(model->vae, kernels, strips, f, h, w));
@@ -329,16 +333,18 @@ static void estimate_work(const estimation *e)
     bool pictured = e->request->task == FF_INPAINT || e->request->task == FF_IMAGE_TO_VIDEO;
     bool last = e->request->task == FF_IMAGE_TO_VIDEO && e->request->last;
     const size_t prompts[] = {plan->prompt_tokens, plan->negative_tokens};
+    const ff_transformer *transformer = model->experts[0].transformer;  // the others are of its shape
     double text = 0, encode = 0;
     for (int i = 0; i < (plan->guidance_scale > 1 ? 2 : 1); i++)
         text += ff_text_encoder_flop(model->text_encoder, prompts[i]) +
-                ff_transformer_text_flop(model->transformer, ff_smaller(prompts[i] + 1, FF_TEXT_TOKENS));
+                (double)model->expert_count *
+                    ff_transformer_text_flop(transformer, ff_smaller(prompts[i] + 1, FF_TEXT_TOKENS));
     for (int i = 0; i < pictured + last; i++)
         encode += ff_vae_encode_cost(model->vae, strips, i ? FF_TAIL_FRAMES : 1, height, width).flop;
     plan->gflop_text = text / 1e9;
     plan->gflop_encode = encode / 1e9;
     plan->gflop_denoise = (double)plan->evaluations *
-                          ff_transformer_flop(model->transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
+                          ff_transformer_flop(transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
     plan->gflop_decode = ff_vae_decode_cost(model->vae, strips, f, h, w).flop / 1e9;
 }
 
@@ -375,7 +381,7 @@ static ff_status resolve(const ff_model *model, const ff_request *request, ff_pl
     plan.prompt_tokens = ff_smaller(plan.prompt_tokens, FF_TEXT_TOKENS);
     const ff_model_facts *facts = &model->facts;
     plan.steps = request->steps ? request->steps : facts->default_steps;
-    plan.guidance_scale = isnan(request->guidance_scale) ? facts->default_guidance_scale : request->guidance_scale;
+    plan.guidance_scale = ff_plan_guidance(model, request, 0);
     plan.flow_shift = isnan(request->flow_shift) ? facts->default_flow_shift : request->flow_shift;
     plan.negative_prompt = request->negative_prompt ? request->negative_prompt : facts->default_negative_prompt;
     plan.fps = facts->default_fps;

@@ -5,10 +5,10 @@
 #include "../sampler/anchor.h"
 #include "model.h"
 
-// A last frame is encoded as a tail group: after a first frame, the four that the encoder takes next.
-enum { FF_TAIL_FRAMES = 5 };
-
 ff_lattice ff_plan_lattice(const ff_model *model, const ff_plan *plan);
+
+// What the predictions of an expert are guided with. Whether there is guidance at all, the plan's scale says.
+double ff_plan_guidance(const ff_model *model, const ff_request *request, size_t expert);
 
 // The step a run starts with: 0 but for inpainting below strength 1.
 size_t ff_plan_first_step(const ff_request *request, const ff_plan *plan);

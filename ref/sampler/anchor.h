@@ -3,16 +3,13 @@
 #ifndef FF_ANCHOR_H
 #define FF_ANCHOR_H
 
-#include "../base/tensor.h"
+#include "conditioning.h"
 
-// Latent cells: frames * height * width of them, in patches of patch_t * patch_h * patch_w, each patch one token.
-// Every size is a multiple of its patch's.
-typedef struct ff_lattice {
-    size_t frames, height, width;
-    size_t patch_t, patch_h, patch_w;
-} ff_lattice;
+// A last frame is encoded as a tail group: after a first frame, the four that the encoder takes next.
+enum { FF_TAIL_FRAMES = 5 };
 
 typedef struct ff_anchor {
+    ff_conditioning conditioning;
     ff_lattice lattice;
     size_t channels;
     const float *known;   // [channels, frames, height, width]; not read where the mask is 1
@@ -22,10 +19,13 @@ typedef struct ff_anchor {
 // out = known where the mask is 0, x where it is 1.   x, out: [channels, frames, height, width]; out may be x
 void ff_anchor_select(const ff_anchor *anchor, const float *x, float *out);
 
-// One timestep per token: mask * timestep.   out: [frames/patch_t, height/patch_h, width/patch_w]
+// One timestep per token: mask * timestep.   out: [tokens]
 void ff_anchor_timesteps(const ff_anchor *anchor, float timestep, float *out);
 
-size_t ff_lattice_tokens(const ff_lattice *lattice);
+// The anchor as a run's conditioning, "anchor": of pictures that are frames, those latent frames are known; of one that
+// is to be repaired, what is not repainted; of none, nothing. Both tensors pass the tap as anchor.known and anchor.mask.
+// FF_ERROR_INPUT as the masks below have it.
+extern const ff_conditioning_kind ff_anchored;
 
 // ---- masks ----   each fills mask: [frames, height, width]
 

@@ -282,10 +282,10 @@ static ff_status bench_transformer(bench *b)
     ff_invention from = {0};
     ff_transformer *transformer = NULL;
     if (b->model) {
-        ff_status status = time_transformer(b, b->model->transformer,
-                                            ff_component_bytes(&b->model->transformer_files));
-        ff_weights_release_pages(b->model->transformer_files.weights);
-        return ff_blame(status, (ff_suspects){.weights = b->model->transformer_files.weights}, b->error, "timing the transformer");
+        const ff_expert *expert = &b->model->experts[0];
+        ff_status status = time_transformer(b, expert->transformer, ff_component_bytes(&expert->files));
+        ff_weights_release_pages(expert->files.weights);
+        return ff_blame(status, (ff_suspects){.weights = expert->files.weights}, b->error, "timing the transformer");
     }
     ff_status status = invent(b, b->dims->transformer, b->dims->transformer_layers, &from);
     if (status == FF_OK)

@@ -118,14 +118,14 @@ typedef struct anchor_replay {
 
 static float mask_at(const anchor_replay *r, int manner, size_t cell)
 {
-    size_t plane = r->anchor.lattice.height * r->anchor.lattice.width, frames = r->anchor.lattice.frames;
-    size_t frame = cell / plane;
+    const ff_extent *l = &r->anchor.lattice.cells;
+    size_t plane = l->height * l->width, frame = cell / plane;
     float value = r->anchor.mask[cell];
     switch (manner) {
     case 1: return 1;
     case 2: return 1 - value;
     case 4: return frame == 0 ? 1 : r->anchor.mask[cell - plane];
-    case 5: return frame + 1 == frames ? 0 : value;
+    case 5: return frame + 1 == l->frames ? 0 : value;
     case 6: return 0;
     default: return value;
     }
@@ -133,8 +133,8 @@ static float mask_at(const anchor_replay *r, int manner, size_t cell)
 
 static void replay_input(const anchor_replay *r, int manner, float *out)
 {
-    const ff_lattice *lattice = &r->anchor.lattice;
-    size_t plane = lattice->height * lattice->width, cells = lattice->frames * plane;
+    const ff_extent *l = &r->anchor.lattice.cells;
+    size_t plane = l->height * l->width, cells = l->frames * plane;
     for (size_t c = 0; c < r->anchor.channels; c++)
         for (size_t i = 0; i < cells; i++) {
             size_t at = c * cells + i, from = manner == 6 ? c * cells + i % plane : at;
@@ -152,20 +152,20 @@ static ff_status replay_anchor(void *user, const void *chosen, const ff_kernels 
 {
     const anchor_replay *r = user;
     const anchor_manner *manner = chosen;
-    const ff_lattice *l = &r->anchor.lattice;
+    const ff_extent *l = &r->anchor.lattice.cells, *patch = &r->anchor.lattice.patch;
     (void)kernels, (void)error;
     if (!r->times) {
         replay_input(r, manner->select, out);
         return FF_OK;
     }
     static const int masks[] = {[1] = 1, [2] = 2, [3] = 0, [4] = 4, [5] = 0, [6] = 6};
-    size_t rows = l->height / l->patch_h, columns = l->width / l->patch_w;
+    size_t rows = l->height / patch->height, columns = l->width / patch->width;
     for (size_t token = 0; token < r->tokens; token++) {
         size_t frame = token / (rows * columns), rest = token % (rows * columns);
         size_t row = rest / columns, column = rest % columns;
         if (manner->times == 3)
             row = rest % rows, column = rest / rows;
-        size_t cell = (frame * l->patch_t * l->height + row * l->patch_h) * l->width + column * l->patch_w;
+        size_t cell = (frame * patch->frames * l->height + row * patch->height) * l->width + column * patch->width;
         float time = manner->times == 5 ? r->timestep / 1000 : r->timestep;
         out[token] = r->tokens == 1 ? time : mask_at(r, masks[manner->times], cell) * time;
     }
@@ -203,7 +203,7 @@ static float sigma_of(float timestep)
 
 static ff_status judge_call_input(ff_verifier *v, anchor_replay *r, size_t step, size_t call)
 {
-    const ff_lattice *l = &r->anchor.lattice;
+    const ff_extent *l = &r->anchor.lattice.cells;
     char name[48];
     float *input, *times, *sample = NULL;
     size_t count[1] = {0};
@@ -211,12 +211,12 @@ static ff_status judge_call_input(ff_verifier *v, anchor_replay *r, size_t step,
     snprintf(name, sizeof name, "call.%03zu.timestep", call);
     ff_status status = ff_theirs_floats(&v->theirs, name, 1, count, &times, &precision, v->error);
     if (!status && times && !isnan(r->timestep)) {
-        size_t tokens = ff_lattice_tokens(l);
+        size_t tokens = ff_lattice_tokens(&r->anchor.lattice);
         if (count[0] != 1 && count[0] != tokens)
             status = ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor %s has %zu values, expected 1 or %zu, the number of "
                              "tokens", v->theirs.path, name, count[0], tokens);
         bool anchored = false;
-        for (size_t i = 0; i < l->frames * l->height * l->width; i++)
+        for (size_t i = 0; i < ff_extent_cells(*l); i++)
             anchored = anchored || r->anchor.mask[i] == 0;
         r->times = true;
         r->tokens = count[0];
@@ -251,7 +251,7 @@ static ff_status judge_call_input(ff_verifier *v, anchor_replay *r, size_t step,
 // A clip's mask knows the first latent frame, perhaps the last one too; any mask holds 0 and 1 only.
 static void judge_mask(ff_verifier *v, const anchor_replay *r)
 {
-    const ff_lattice *l = &r->anchor.lattice;
+    const ff_extent *l = &r->anchor.lattice.cells;
     size_t plane = l->height * l->width, cells = l->frames * plane, wrong = 0, inverted = 0, first_known = 0;
     for (size_t i = 0; i < cells; i++) {
         float value = r->anchor.mask[i];
@@ -270,7 +270,7 @@ static void judge_mask(ff_verifier *v, const anchor_replay *r)
 ff_status ff_verify_anchor(ff_verifier *v)
 {
     const ff_theirs *theirs = &v->theirs;
-    const size_t *patch = ff_transformer_describe(v->model->transformer).patch;
+    const size_t *patch = ff_transformer_describe(v->model->experts[0].transformer).patch;
     ff_stage_finding *finding = ff_finding_of(&v->findings, "anchor");
     float *mask = NULL, *known = NULL, *noise = NULL;
     size_t shape[4], cells = theirs->frames * theirs->height * theirs->width;
@@ -294,8 +294,9 @@ ff_status ff_verify_anchor(ff_verifier *v)
         snprintf(finding->where, sizeof finding->where, "anchor.mask is not in the dump");
     }
     anchor_replay r = {.v = v, .noise = noise,
-                       .anchor = {{theirs->frames, theirs->height, theirs->width, patch[0], patch[1], patch[2]},
-                                  v->model->facts.latent_channels, known, mask}};
+                       .anchor = {.lattice = {{theirs->frames, theirs->height, theirs->width},
+                                              {patch[0], patch[1], patch[2]}},
+                                  .channels = v->model->facts.latent_channels, .known = known, .mask = mask}};
     if (!status && mask && ff_theirs_has(theirs, "anchor.mask"))
         judge_mask(v, &r);
     size_t steps = (theirs->last_call + theirs->calls_per_step - 1) / theirs->calls_per_step;

@@ -410,7 +410,7 @@ static void list_stages(ff_verifier *v, size_t layers)
 
 ff_status ff_verify_transformer(ff_verifier *v)
 {
-    const ff_transformer *model = v->model->transformer;
+    const ff_transformer *model = v->model->experts[0].transformer;
     const ff_theirs *theirs = &v->theirs;
     const size_t *patch = model->shape.patch;
     size_t layers = model->shape.layers;

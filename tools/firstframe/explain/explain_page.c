@@ -135,7 +135,7 @@ static ff_status add_guidance(ff_page *page, const ff_explanation *all, ff_error
                 "times their difference from the latter. The curve is that difference&#39;s size over the size of the "
                 "answer to the prompt.</p>\n", all->plan.guidance_scale);
     ff_status status = add_step_curves(page, all, "Guidance vector", all->guidance, 1, error);
-    add_source(page, "ref/kernels/scalar.c, guidance; ref/pipeline/run.c, denoise_step");
+    add_source(page, "ref/kernels/scalar.c, guidance; ref/pipeline/denoise.c, denoise");
     return status;
 }
 
@@ -157,7 +157,7 @@ static ff_status add_looks(ff_page *page, const ff_explanation *all, ff_error *e
                     all->plan.steps, all->sigmas[look->step]);
     }
     ff_page_add(page, "</div>\n");
-    add_source(page, "ref/pipeline/run.c, denoise_step (x - sigma v); ref/vae/vae.c, ff_vae_decode");
+    add_source(page, "ref/pipeline/denoise.c, denoise (x - sigma v); ref/vae/vae.c, ff_vae_decode");
     return status;
 }
 
@@ -323,10 +323,10 @@ static void add_trial_rows(ff_page *page, const ff_explanation *all)
 static ff_status add_trials(ff_page *page, const ff_explanation *all, ff_error *error)
 {
     static const char *const changes[] = {
-        [FF_ABLATE_TIMESTEP] = "ref/pipeline/run.c, denoise_step: after <code>ff_anchor_timesteps</code>, every token "
-                               "gets <code>timestep</code>",
-        [FF_ABLATE_KNOWN] = "ref/pipeline/run.c, denoise_step: <code>r-&gt;latents</code> instead of "
-                            "<code>ff_anchor_select(&amp;r-&gt;anchor, ...)</code>",
+        [FF_ABLATE_TIMESTEP] = "ref/sampler/ablation.c, equal_timesteps: after the conditioning&#39;s own "
+                               "<code>timesteps</code>, every token gets <code>timestep</code>",
+        [FF_ABLATE_KNOWN] = "ref/sampler/ablation.c, noisy_input: <code>x</code> as it is, instead of the "
+                            "conditioning&#39;s own <code>input</code>",
         [FF_ABLATE_ATTENTION] = "ref/transformer/block.c, self_attention: <code>attend_without</code> instead of "
                                 "<code>kernels-&gt;attention</code>",
     };
