@@ -248,9 +248,13 @@ ff_status ff_inpaint_alpha(const ff_request *request, const ff_plan *plan, float
 ff_status ff_encode_image(const ff_model *model, const ff_image *image, size_t frames, size_t threads, float *latents,
                           ff_error *error);
 
-// The frames of latents [latent_channels, frames, height, width], normalised, one after the other.
-ff_status ff_decode_latents(const ff_model *model, const float *latents, size_t frames, size_t height, size_t width,
-                            size_t threads, void *user,
+// The frames of latents, one after the other.
+typedef struct ff_latents {
+    size_t frames, height, width;
+    const float *values;           // [latent_channels, frames, height, width], normalised
+} ff_latents;
+// frame: as in ff_request, but not NULL (FF_ERROR_INPUT).   threads as in ff_request
+ff_status ff_decode_latents(const ff_model *model, const ff_latents *latents, size_t threads, void *user,
                             ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error),
                             ff_error *error);
 

@@ -147,7 +147,7 @@ static ff_status decode(size_t threads, ff_sha256 *hash, ff_error *error)
     static float latents[LATENTS];
     for (size_t i = 0; i < LATENTS; i++)
         latents[i] = (float)(i % 17) / 8 - 1;
-    return ff_decode_latents(model, latents, 2, 6, 8, threads, hash, hash_frame, error);
+    return ff_decode_latents(model, &(ff_latents){2, 6, 8, latents}, threads, hash, hash_frame, error);
 }
 
 static ff_status verify(size_t threads, ff_sha256 *hash, ff_error *error)

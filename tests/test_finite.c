@@ -271,9 +271,10 @@ static void test_latents_are_decoded_only_if_finite(void **state)
     size_t count = ff_model_describe(model).latent_channels * 2 * 4 * 4;
     float *latents = allocate_floats(count);
     memset(latents, 0, count * sizeof *latents);
-    assert_ok(ff_decode_latents(model, latents, 2, 4, 4, 1, NULL, take_no_frame, &error), &error);
+    const ff_latents given = {2, 4, 4, latents};
+    assert_ok(ff_decode_latents(model, &given, 1, NULL, take_no_frame, &error), &error);
     latents[count - 1] = INFINITY;  // of frame 1
-    assert_int_equal(ff_decode_latents(model, latents, 2, 4, 4, 1, NULL, take_no_frame, &error), FF_ERROR_NOT_FINITE);
+    assert_int_equal(ff_decode_latents(model, &given, 1, NULL, take_no_frame, &error), FF_ERROR_NOT_FINITE);
     if (!strstr(error.message, "while decoding latents (vae_decode.001.post_quant_conv: "))
         fail_msg("%s", error.message);
     free(latents);

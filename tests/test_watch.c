@@ -157,8 +157,8 @@ static void latents_decode_to_the_runs_frames(void **state)
     request.tensor = watch;
     assert_ok(ff_run(*state, &request, &result, &error), &error);
     ff_sha256_start(&hash);
-    assert_ok(ff_decode_latents(*state, w.latents, w.shape[1], w.shape[2], w.shape[3], 1, &hash, hash_frame, &error),
-              &error);
+    const ff_latents latents = {w.shape[1], w.shape[2], w.shape[3], w.latents};
+    assert_ok(ff_decode_latents(*state, &latents, 1, &hash, hash_frame, &error), &error);
     ff_sha256_finish(&hash, digest);
     assert_memory_equal(digest, result.frames_sha256, 32);
 

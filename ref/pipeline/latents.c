@@ -11,10 +11,10 @@ typedef struct passage {
     ff_error error;            // own, so that want of memory without a sentence is told apart
 
     const ff_image *image;     // encoding
+    size_t frames;
     float *pixels, *out;
 
-    const float *latents;      // decoding
-    size_t frames, height, width;
+    const ff_latents *latents; // decoding
     float *values;             // [height * factor, width * factor, 3]
     ff_image rgb;
     void *user;
@@ -23,7 +23,6 @@ typedef struct passage {
 
 static ff_status repeat_picture(void *user, size_t index, const float **pixels, ff_error *error)
 {
-    (void)index, (void)error;
     *pixels = ((passage *)user)->pixels;
     return FF_OK;
 }
@@ -58,8 +57,9 @@ static ff_status decode(void *user)
     p->rgb.rgb = ff_arena_take(p->arena, values, 1);
     if (!p->values || !p->rgb.rgb)
         return FF_ERROR_MEMORY;
-    return ff_vae_decode(p->model->vae, &p->kernels, p->arena, p->latents, p->frames, p->height, p->width, hand_over,
-                         p, &p->error);
+    const ff_latents *latents = p->latents;
+    return ff_vae_decode(p->model->vae, &p->kernels, p->arena, latents->values, latents->frames, latents->height,
+                         latents->width, hand_over, p, &p->error);
 }
 
 static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user), const char *doing, ff_error *error)
@@ -85,15 +85,14 @@ ff_status ff_encode_image(const ff_model *model, const ff_image *image, size_t f
     return pass(&p, threads, encode, "encoding a picture", error);
 }
 
-ff_status ff_decode_latents(const ff_model *model, const float *latents, size_t frames, size_t height, size_t width,
-                            size_t threads, void *user,
+ff_status ff_decode_latents(const ff_model *model, const ff_latents *latents, size_t threads, void *user,
                             ff_status (*frame)(void *user, size_t index, const ff_image *rgb, ff_error *error),
                             ff_error *error)
 {
     size_t factor = model->facts.spatial_factor;
-    if (!latents || !frame)
+    if (!latents || !latents->values || !frame)
         return ff_fail(error, FF_ERROR_INPUT, "there are no latents to decode, or nobody to take their frames");
-    passage p = {.model = model, .latents = latents, .frames = frames, .height = height, .width = width,
-                 .rgb = {width * factor, height * factor, NULL}, .user = user, .frame = frame};
+    passage p = {.model = model, .latents = latents,
+                 .rgb = {latents->width * factor, latents->height * factor, NULL}, .user = user, .frame = frame};
     return pass(&p, threads, decode, "decoding latents", error);
 }

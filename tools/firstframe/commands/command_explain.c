@@ -205,8 +205,8 @@ static ff_status decode_looks(ff_explanation *all, const ff_job *job, ff_error *
         status = ff_output_open(all->looks[k].path, &settings, &output, error);
         if (status != FF_OK)
             return status;
-        status = ff_decode_latents(job->model, all->looks[k].latents, plan->latent_frames, plan->latent_height,
-                                   plan->latent_width, all->options->threads, output, add_frame, error);
+        const ff_latents latents = {plan->latent_frames, plan->latent_height, plan->latent_width, all->looks[k].latents};
+        status = ff_decode_latents(job->model, &latents, all->options->threads, output, add_frame, error);
         if (status == FF_OK)
             status = ff_output_finish(output, NULL, error);
         else
