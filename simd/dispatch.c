@@ -54,7 +54,6 @@ static bool supported(ff_isa isa)
 
 static void overwrite(ff_isa isa, ff_kernels *table)
 {
-    (void)isa;
     ff_simd_matmul_neon(table);
     ff_simd_convolution_neon(table);
     ff_simd_attention_neon(table);
@@ -68,14 +67,11 @@ static void overwrite(ff_isa isa, ff_kernels *table)
 
 static bool supported(ff_isa isa)
 {
-    (void)isa;
     return false;
 }
 
 static void overwrite(ff_isa isa, ff_kernels *table)
 {
-    (void)isa;
-    (void)table;
 }
 
 #endif

@@ -12,7 +12,6 @@
 static ff_status encode(void *user, const ff_image *image, float *features, ff_error *error)
 {
     size_t columns = image->width / FACTOR, rows = image->height / FACTOR;
-    (void)user, (void)error;
     for (size_t cell = 0; cell < columns * rows; cell++) {
         unsigned sum = 0;
         for (size_t i = 0; i < FACTOR * FACTOR; i++) {

@@ -29,13 +29,11 @@ const char *golden_picture(const char *name)
 
 int make_folder(void **state)
 {
-    (void)state;
     return mkdtemp(folder) ? 0 : -1;
 }
 
 int remove_folder(void **state)
 {
-    (void)state;
     DIR *listing = opendir(folder);
     for (struct dirent *entry; listing && (entry = readdir(listing));)
         if (entry->d_name[0] != '.')

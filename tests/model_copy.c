@@ -56,7 +56,6 @@ void model_copy_link(const char *model)
 
 int model_copy_make(void **state)
 {
-    (void)state;
     if (!mkdtemp(folder))
         return -1;
     for (size_t i = 1; i < PARTS; i++)
@@ -67,7 +66,6 @@ int model_copy_make(void **state)
 
 int model_copy_remove(void **state)
 {
-    (void)state;
     for (size_t i = PARTS; i-- > 0;) {
         DIR *part = opendir(model_copy_path(parts[i]));
         const struct dirent *entry;

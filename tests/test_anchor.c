@@ -8,7 +8,6 @@
 
 static void test_selection_takes_known_cells_from_the_anchor_bit_for_bit(void **context)
 {
-    (void)context;
     const float mask[] = {0, 1, 1, 0};
     const float known[] = {-0.0f, NAN, INFINITY, 4, 5, NAN, INFINITY, -8};
     const float x[] = {INFINITY, -0.0f, 3, NAN, NAN, 6, 7, INFINITY};
@@ -26,7 +25,6 @@ static void test_selection_takes_known_cells_from_the_anchor_bit_for_bit(void **
 // As WanImageToVideoPipeline builds them: (mask[:, ::2, ::2] * t).flatten().
 static void test_known_patches_have_timestep_0(void **context)
 {
-    (void)context;
     ff_lattice lattice = {{3, 2, 4}, {1, 2, 2}};
     float mask[24], timesteps[6];
     ff_error error = {0};
@@ -48,7 +46,6 @@ static void test_known_patches_have_timestep_0(void **context)
 
 static void test_a_patch_over_several_frames_cannot_hold_a_known_one(void **context)
 {
-    (void)context;
     ff_lattice lattice = {{4, 2, 2}, {2, 2, 2}};
     float mask[16];
     ff_error error = {0};
@@ -58,7 +55,6 @@ static void test_a_patch_over_several_frames_cannot_hold_a_known_one(void **cont
 // Cells of 4 pixels, patches of 2 x 2 cells: one painted pixel repaints its 8 x 8 pixels, and no more.
 static void test_a_patch_is_known_only_if_every_pixel_under_it_is(void **context)
 {
-    (void)context;
     enum { HEIGHT = 4, WIDTH = 6, FACTOR = 4, PIXELS = HEIGHT * WIDTH * FACTOR * FACTOR };
     ff_lattice lattice = {{1, HEIGHT, WIDTH}, {1, 2, 2}};
     uint8_t pixels[PIXELS];
@@ -80,7 +76,6 @@ static void test_a_patch_is_known_only_if_every_pixel_under_it_is(void **context
 
 static void test_a_mask_from_elsewhere_must_be_0_or_1_and_constant_over_patches(void **context)
 {
-    (void)context;
     ff_lattice lattice = {{1, 2, 4}, {1, 2, 2}};
     ff_error error = {0};
     assert_ok(ff_mask_check(&lattice, (float[]){0, 0, 1, 1, 0, 0, 1, 1}, &error), &error);

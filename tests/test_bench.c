@@ -17,7 +17,6 @@ static void test_counted_products_are_the_foreseen_ones(void **state)
     ff_error error = {0};
     ff_bench_result result;
     const ff_bench_request request = {.width = 48, .height = 39, .frames = 10, .threads = 2};
-    (void)state;
     assert_ok(ff_model_open(MODEL, &model, &error), &error);
     assert_ok(ff_bench(model, &request, &result, &error), &error);
     size_t factor = model->facts.spatial_factor, multiple = model->facts.multiple_height;
@@ -57,7 +56,6 @@ static ff_status make_zeros(void *user, const char *name, ff_weight *view, bool 
     zeros *from = user;
     if (!(*found = view->rank > 0))
         return FF_OK;
-    (void)error;
     assert_true(view->rank > 1 || view->shape[0] <= from->longest_vector);  // only vectors are read when a model opens
     view->data = from->data;
     view->dtype = FF_F32;
@@ -85,7 +83,6 @@ static void test_built_in_dimensions_are_the_published_ones(void **state)
     ff_error error = {0};
     ff_config *config;
     ff_weights *weights;
-    (void)state;
     from.data = calloc(from.longest_vector, sizeof *from.data);
     assert_non_null(from.data);
     for (size_t i = 0; i < 2; i++) {
@@ -123,7 +120,6 @@ static void test_built_in_dimensions_are_the_published_ones(void **state)
 
 static bool stop(void *user, const char *doing)
 {
-    (void)doing;
     return ++*(int *)user > 1;
 }
 
@@ -135,7 +131,6 @@ static void test_a_bench_can_be_stopped(void **state)
     int calls = 0;
     const ff_bench_request request = {.width = 32, .height = 32, .frames = 1, .stages = FF_BENCH_VAE_ENCODE,
                                       .user = &calls, .progress = stop};
-    (void)state;
     assert_ok(ff_model_open(MODEL, &model, &error), &error);
     assert_int_equal(ff_bench(model, &request, &result, &error), FF_CANCELLED);
     assert_int_equal(calls, 2);
@@ -157,7 +152,6 @@ static void test_impossible_requests_are_refused(void **state)
         {{.dims = "ti2v-5b", .backend = (ff_backend)77}, "77 is no backend"},
     };
     ff_bench_result result;
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ff_error error = {0};
         assert_int_equal(ff_bench(NULL, &cases[i].request, &result, &error), FF_ERROR_INPUT);
@@ -172,7 +166,6 @@ static void test_weights_that_memory_cannot_hold_are_refused(void **state)
                                       .most_weight_bytes = 3 << 19};
     ff_bench_result result;
     ff_error error = {0};
-    (void)state;
     assert_int_equal(ff_bench(NULL, &request, &result, &error), FF_ERROR_MEMORY);
     assert_non_null(strstr(error.message, "more than the 0.0 GiB"));
 }

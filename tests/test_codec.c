@@ -26,7 +26,6 @@ static uint8_t *load(const char *path, size_t *size)
 // within 2 levels, as decoders may round differently.
 static void pictures_are_read_as_pillow_reads_them(void **state)
 {
-    (void)state;
     char name[128], expected[65], found[65];
     size_t width, height, count = 0;
     int tolerance;
@@ -72,7 +71,6 @@ static const char *const kinds[] = {"rgb8.png", "palette4-interlaced-transparent
 // Each prefix of a file of every kind is refused by name, without a crash (run under AddressSanitizer).
 static void a_file_cut_off_anywhere_is_refused(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         size_t size;
         uint8_t *bytes = load(golden_path(kinds[i]), &size);
@@ -94,7 +92,6 @@ static void a_file_cut_off_anywhere_is_refused(void **state)
 // Every byte of every kind of file replaced by others: some still make a picture, none makes trouble.
 static void a_damaged_file_does_no_harm(void **state)
 {
-    (void)state;
     static const uint8_t flips[] = {0xff, 0x01, 0x10};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         size_t size;
@@ -116,7 +113,6 @@ static void a_damaged_file_does_no_harm(void **state)
 
 static void what_is_no_picture_is_refused_in_a_sentence(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_image picture;
     assert_int_equal(ff_picture_read(golden_path("absent.png"), &picture, &error), FF_ERROR_INPUT);
@@ -141,7 +137,6 @@ static void what_is_no_picture_is_refused_in_a_sentence(void **state)
 // A progressive file whose first scan is repeated 600 times.
 static void a_jpeg_of_endless_scans_is_refused(void **state)
 {
-    (void)state;
     const size_t times = 600;
     ff_error error = {0};
     ff_image picture;

@@ -201,7 +201,6 @@ static void save_input(int kind, bytes profile)
 
 static void a_profile_goes_into_every_output_that_holds_one(void **state)
 {
-    (void)state;
     static const size_t sizes[] = {132, 3145, 200001, FF_PROFILE_MOST_BYTES};  // the longer ones in many APP2 segments
     for (size_t s = 0; s < 4; s++)
         for (int kind = 0; kind < 3; kind++) {
@@ -233,7 +232,6 @@ static void a_profile_goes_into_every_output_that_holds_one(void **state)
 
 static void a_clip_has_its_stills_profile(void **state)
 {
-    (void)state;
     bytes profile = make_profile(1001, "RGB ");
     for (int kind = 0; kind < 3; kind++) {
         save_input(kind, profile);
@@ -268,7 +266,6 @@ static uint8_t wide_gamut[32] = {0, 0, 0x7a, 0x26, 0, 0, 0x80, 0x84, 0, 1, 0x09,
 
 static void what_png_says_without_a_profile_goes_into_a_png(void **state)
 {
-    (void)state;
     static const struct {
         const char *type;
         uint8_t bytes[32];
@@ -338,11 +335,10 @@ static void garble(bytes *content) { content->data[content->size / 2] ^= 0x55; }
 static void unname(bytes *content) { memset(content->data, 'x', content->size); }
 static void change_method(bytes *content) { content->data[5] = 1; }
 static void shorten(bytes *content) { content->size = 3; }
-static void leave(bytes *content) { (void)content; }
+static void leave(bytes *content) {}
 
 static void a_broken_profile_is_left_out_with_a_note(void **state)
 {
-    (void)state;
     bytes profile = make_profile(3000, "RGB "), zeros = {calloc(1, 64 << 20), 64 << 20};
     save_damaged(make_profile(3000, "RGB "), cut);
     assert_left_out("it cannot be unpacked");
@@ -395,7 +391,6 @@ static void a_broken_profile_is_left_out_with_a_note(void **state)
 // Padded behind its end, given twice, in a grey picture: what counts is what the file says of RGB.
 static void an_odd_profile_is_carried(void **state)
 {
-    (void)state;
     bytes profile = make_profile(3001, "RGB "), other = make_profile(400, "RGB "), padded = joined(profile, other);
     save_with(inside("in"), "rgb8.png", BEHIND_IHDR, make_iccp(padded));
     free(RUN(FF_COMMAND_INPAINT, inside("in"), inside("a.png"), BOX));

@@ -26,7 +26,6 @@ static uint32_t draw(void)
 
 static int make_folder(void **state)
 {
-    (void)state;
     if (!mkdtemp(folder))
         return 1;
     snprintf(path_a, sizeof path_a, "%s/a.safetensors", folder);
@@ -37,7 +36,6 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    (void)state;
     remove(path_a);
     remove(path_b);
     remove(path_map);
@@ -59,7 +57,6 @@ static ff_distance compare_views(const ff_view *a, const ff_view *b)
 
 static void test_figures_are_as_defined(void **state)
 {
-    (void)state;
     enum { N = 10000 };
     float *a = malloc(N * sizeof *a), *b = malloc(N * sizeof *b);
     double difference2 = 0, a2 = 0, b2 = 0, ab = 0, most = 0;
@@ -99,7 +96,6 @@ static void test_figures_are_as_defined(void **state)
 
 static void test_what_is_not_finite_is_counted_and_left_out(void **state)
 {
-    (void)state;
     const float a[] = {NAN, NAN, INFINITY, INFINITY, 1, -INFINITY, 0.0f, 2};
     const float b[] = {NAN, 1, INFINITY, -INFINITY, NAN, -INFINITY, -0.0f, 2.5f};
     ff_view view_a = ff_view_of_floats(a, 1, (size_t[]){8}), view_b = ff_view_of_floats(b, 1, (size_t[]){8});
@@ -116,7 +112,6 @@ static void test_what_is_not_finite_is_counted_and_left_out(void **state)
 
 static void test_zeros_have_a_distance_too(void **state)
 {
-    (void)state;
     const float zeros[3] = {0}, ones[3] = {1, 1, 1};
     ff_view a = ff_view_of_floats(zeros, 1, (size_t[]){3}), b = ff_view_of_floats(ones, 1, (size_t[]){3});
     assert_true(compare_views(&a, &b).relative_l2 == 1 && compare_views(&a, &b).cosine == 0);
@@ -128,7 +123,6 @@ static void test_zeros_have_a_distance_too(void **state)
 // Tensors of random shapes, one of them laid out by a random permutation: against what a plain loop finds.
 static void test_any_layout_gives_the_same(void **state)
 {
-    (void)state;
     for (int round = 0; round < 300; round++) {
         int rank = 1 + (int)(draw() % 4), order[4] = {0, 1, 2, 3};
         size_t shape[4], count = 1, stride = 1, first = SIZE_MAX, at_most = 0;
@@ -172,7 +166,6 @@ static void test_any_layout_gives_the_same(void **state)
 
 static void test_threads_do_not_matter(void **state)
 {
-    (void)state;
     size_t count = 300001;
     float *a = malloc(count * sizeof *a), *b = malloc(count * sizeof *b);
     assert_true(a && b);
@@ -194,7 +187,6 @@ static void test_threads_do_not_matter(void **state)
 
 static void test_every_element_type_is_read(void **state)
 {
-    (void)state;
     const float expected[3] = {0, 1, 1};
     char bytes[32];
     static const struct {
@@ -232,7 +224,6 @@ static void write_dump(const char *path, size_t count, const char *const *names,
 
 static void test_rows_come_in_the_order_of_the_run(void **state)
 {
-    (void)state;
     static const char *const ordered[] = {
         "token_ids", "prompt_embeds", "negative_token_ids", "negative_prompt_embeds", "image",
         "vae_encode.000.conv_in", "vae_encode.000.down_blocks.2", "vae_encode.000.down_blocks.10",
@@ -279,7 +270,6 @@ static void test_rows_come_in_the_order_of_the_run(void **state)
 
 static void test_known_cells_of_latents_are_left_out(void **state)
 {
-    (void)state;
     const float mask[2] = {0, 1}, latents[2][4] = {{1, 2, 3, 4}, {9, 2, 9, 4}};
     ff_error error = {0};
     const char *const paths[2] = {path_a, path_b};
@@ -306,7 +296,6 @@ static void test_known_cells_of_latents_are_left_out(void **state)
 
 static void test_patterns_match_names(void **state)
 {
-    (void)state;
     assert_true(ff_name_matches("*", "") && ff_name_matches("call.*.block.*", "call.000.block.01.attn1"));
     assert_true(ff_name_matches("*.ab*b", "x.ab.abb") && ff_name_matches("latents", "latents"));
     assert_false(ff_name_matches("latents", "step.000.latents") || ff_name_matches("a*b", "abc"));
@@ -324,7 +313,6 @@ static void write_map(const char *text)
 
 static void test_maps_rename(void **state)
 {
-    (void)state;
     static const struct {
         const char *rule, *theirs, *ours;  // ours NULL: no match
     } cases[] = {
@@ -357,7 +345,6 @@ static void test_maps_rename(void **state)
 
 static void test_maps_arrange(void **state)
 {
-    (void)state;
     float values[24];
     static const struct {
         const char *operations;
@@ -398,7 +385,6 @@ static void test_maps_arrange(void **state)
 
 static void test_broken_maps_are_refused(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *expected;
     } cases[] = {
@@ -421,7 +407,6 @@ static void test_broken_maps_are_refused(void **state)
 
 static void test_operations_that_do_not_fit_are_refused(void **state)
 {
-    (void)state;
     static const struct {
         const char *operations, *expected;
     } cases[] = {
@@ -451,7 +436,6 @@ static void test_operations_that_do_not_fit_are_refused(void **state)
 
 static void test_pictures_are_as_far_apart_as_elsewhere(void **state)
 {
-    (void)state;
     enum { W = 40, H = 33 };
     uint8_t a[3 * W * H], b[3 * W * H];
     ff_picture_distance d;

@@ -65,7 +65,6 @@ static void fill_folder(const char *const *names)
 
 static void the_files_that_diffusers_names_are_read(void **state)
 {
-    (void)state;
     static const struct {
         const char *files[6], *variant, *opened[3];
     } cases[] = {
@@ -113,7 +112,6 @@ static void the_files_that_diffusers_names_are_read(void **state)
 
 static void what_is_missing_is_named(void **state)
 {
-    (void)state;
     static const struct {
         const char *files[5], *expected[4];
     } cases[] = {
@@ -167,7 +165,6 @@ static void what_is_missing_is_named(void **state)
 
 static void what_a_file_is_instead_is_said(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t size;
@@ -201,7 +198,6 @@ static void what_a_file_is_instead_is_said(void **state)
 
 static void a_config_that_is_something_else_is_said_to_be(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_config *config;
     assert_int_equal(ff_config_parse("c.json", POINTER, &config, &error), FF_ERROR_INPUT);
@@ -212,13 +208,11 @@ static void a_config_that_is_something_else_is_said_to_be(void **state)
 
 static int make_folder(void **state)
 {
-    (void)state;
     return mkdtemp(folder) == NULL;
 }
 
 static int remove_folder(void **state)
 {
-    (void)state;
     empty_folder();
     return rmdir(folder);
 }

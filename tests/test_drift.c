@@ -189,7 +189,6 @@ static ff_image plain(size_t width, size_t height, uint8_t r, uint8_t g, uint8_t
 // (1 + 4 / sqrt 2 + 4 / sqrt 3) / 13 of |d|.
 static void palette_is_the_distance_of_plain_colours(void **state)
 {
-    (void)state;
     ff_image a = plain(16, 16, 119, 119, 119), b = plain(16, 16, 145, 145, 145);
     ff_measured from, to;
     ff_drift drift;
@@ -206,7 +205,6 @@ static void palette_is_the_distance_of_plain_colours(void **state)
 
 static void a_shift_and_a_zoom_are_found(void **state)
 {
-    (void)state;
     static const double moves[][3] = {{0, 0, 1}, {0.1, 0, 1}, {-0.05, 0.08, 1}, {0, 0, 1.2}, {0.04, 0, 0.9}};
     ff_image still = draw_face(&anna, 0, 0, 1);
     ff_view from, to;
@@ -228,7 +226,6 @@ static void a_shift_and_a_zoom_are_found(void **state)
 
 static ff_status encode_nothing(void *user, const ff_image *image, float *features, ff_error *error)
 {
-    (void)user, (void)error;
     for (size_t i = 0; i < image->width / 8 * (image->height / 8); i++)
         features[i] = image->rgb[0];
     return FF_OK;
@@ -236,7 +233,6 @@ static ff_status encode_nothing(void *user, const ff_image *image, float *featur
 
 static void any_size_can_be_measured(void **state)
 {
-    (void)state;
     static const size_t sizes[][2] = {{1, 1}, {1, 40}, {3, 2}, {9, 700}, {300, 5}, {257, 255}};
     const study s = {.encoder = {1, 8, encode_nothing, NULL}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -295,7 +291,6 @@ static double flicker_of(frame_maker make)
 
 static ff_image frozen(size_t t)
 {
-    (void)t;
     return draw_face(&anna, 0, 0, 1);
 }
 
@@ -338,7 +333,6 @@ static ff_image pulsing(size_t t)
 
 static void motion_is_the_speed_of_a_pan_and_zero_when_frozen(void **state)
 {
-    (void)state;
     assert_true(motion_of(frozen) == 0);
     assert_float_equal(motion_of(panning), 10, 1.5);
     assert_float_equal(motion_of(panning_slowly), 5, 1);
@@ -346,14 +340,12 @@ static void motion_is_the_speed_of_a_pan_and_zero_when_frozen(void **state)
 
 static void brightness_that_goes_to_and_fro_is_no_motion(void **state)
 {
-    (void)state;
     assert_true(motion_of(panning) >= MOVES * motion_of(blinking));
     assert_true(motion_of(panning) >= MOVES * motion_of(fading));
 }
 
 static void flicker_is_the_amplitude_and_zero_for_a_steady_picture(void **state)
 {
-    (void)state;
     assert_true(flicker_of(frozen) == 0);
     assert_float_equal(flicker_of(pulsing), 10.14 / 2, 0.01);
     assert_true(flicker_of(blinking) >= MOVES * flicker_of(fading));
@@ -394,7 +386,6 @@ static double difference_outside(const ff_image *a, const ff_image *b)
 
 static void matched_colours_are_the_stills_whatever_is_new(void **state)
 {
-    (void)state;
     ff_image still = draw_face(&anna, 0, 0, 1), frame = drifted_with_something_new();
     double before = difference_outside(&still, &frame);
     assert_ok(ff_colour_match(&still, &frame, NULL), NULL);
@@ -409,7 +400,6 @@ static void matched_colours_are_the_stills_whatever_is_new(void **state)
 
 static void a_frame_with_the_stills_colours_stays_as_it_is(void **state)
 {
-    (void)state;
     ff_image still = draw_face(&anna, 0, 0, 1), copy = draw_face(&anna, 0, 0, 1), moved = draw_face(&anna, 0.05, 0, 1);
     ff_image before = draw_face(&anna, 0.05, 0, 1);
     assert_ok(ff_colour_match(&still, &copy, NULL), NULL);

@@ -94,7 +94,6 @@ static ff_status hash_tensor(void *user, const char *name, int rank, const size_
                              ff_error *error)
 {
     size_t count = 1;
-    (void)name, (void)error;
     for (int i = 0; i < rank; i++)
         count *= shape[i];
     ff_sha256_add(user, data, count * sizeof *data);
@@ -137,7 +136,6 @@ static ff_status encode(size_t threads, ff_sha256 *hash, ff_error *error)
 
 static ff_status hash_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)index, (void)error;
     ff_sha256_add(user, rgb->rgb, 3 * rgb->width * rgb->height);
     return FF_OK;
 }
@@ -175,10 +173,10 @@ static ff_status bench(size_t threads, ff_sha256 *hash, ff_error *error)
     return status;
 }
 
+// Nothing is hashed: all that it gives are times.
 static ff_status speed(size_t threads, ff_sha256 *hash, ff_error *error)
 {
     ff_speed speed;
-    (void)hash;  // nothing but times
     return ff_measure_speed(threads, FF_ISA_AUTO, FF_BACKEND_OWN, &speed, error);
 }
 
@@ -187,7 +185,6 @@ static ff_status diff(size_t threads, ff_sha256 *hash, ff_error *error)
     ff_tensors *a = NULL, *b = NULL;
     ff_diff rows = {0};
     ff_status status;
-    (void)threads;
     if (!(status = ff_tensors_open(dump, NULL, &a, error)) && !(status = ff_tensors_open(later_dump, NULL, &b, error)))
         status = ff_diff_run(a, b, NULL, 0, NULL, NULL, &rows, error);
     for (size_t i = 0; i < rows.count; i++) {
@@ -204,7 +201,6 @@ static ff_status diff(size_t threads, ff_sha256 *hash, ff_error *error)
 static ff_status compare_pictures(size_t threads, ff_sha256 *hash, ff_error *error)
 {
     ff_picture_distance distance = {0};
-    (void)threads;
     ff_status status = ff_picture_compare(&still, &other, &distance, error);
     ff_sha256_add(hash, &distance.squared_error, sizeof distance.squared_error);
     ff_sha256_add(hash, &distance.ssim, sizeof distance.ssim);
@@ -217,7 +213,6 @@ static ff_status fit(size_t threads, ff_sha256 *hash, ff_error *error)
     ff_image resized = {31, 23, rgb}, fitted = {0};
     double cropped = 0;
     size_t width, height;
-    (void)threads;
     ff_status status = ff_image_resize(&still, &resized, error);
     ff_sha256_add(hash, rgb, sizeof rgb);
     for (int how = FF_FIT_COVER; !status && how <= FF_FIT_PAD; how++) {
@@ -239,7 +234,6 @@ static ff_status fit(size_t threads, ff_sha256 *hash, ff_error *error)
 
 static ff_status figures(size_t threads, ff_sha256 *hash, ff_error *error)
 {
-    (void)threads;
     return hash_figures(&still, &other, hash, error);
 }
 
@@ -267,7 +261,6 @@ static void call(const struct entry *entry, uint8_t sha256[32])
 
 static void test_the_callers_rounding_does_not_matter(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ENTRIES; i++) {
         uint8_t plain[32], awkward[32];
         call(&entries[i], plain);
@@ -285,7 +278,6 @@ static void test_the_callers_rounding_does_not_matter(void **state)
 
 static void test_too_many_threads_are_refused_everywhere(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ENTRIES; i++) {
         ff_error error = {0};
         ff_sha256 hash;
@@ -304,7 +296,6 @@ static void test_too_many_threads_are_refused_everywhere(void **state)
 
 static void test_openmps_settings_are_given_back(void **state)
 {
-    (void)state;
     ff_error error = {0};
     uint8_t hash[32];
     omp_set_num_threads(3);
@@ -317,7 +308,6 @@ static void test_openmps_settings_are_given_back(void **state)
 
 static void test_threads_may_run_models_of_their_own_side_by_side(void **state)
 {
-    (void)state;
     ff_error error = {0};
     uint8_t alone[32], together[2][32];
     ff_status status[2];
@@ -337,7 +327,6 @@ static void test_threads_may_run_models_of_their_own_side_by_side(void **state)
 // Two dumps to judge and to compare, of runs that differ in their seed.
 static int set_up(void **state)
 {
-    (void)state;
     ff_request request = small_request(POOL);
     request.width = WIDE;
     request.height = HIGH;
@@ -356,7 +345,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ff_model_close(model);
     remove(dump);
     remove(later_dump);

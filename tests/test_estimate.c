@@ -9,7 +9,6 @@ enum { SIDE = 32, MOST_FRAMES = 10, CLIPS = 4 };
 
 static ff_status count_encoding(void *user, const ff_image *image, float *features, ff_error *error)
 {
-    (void)error;
     ++*(size_t *)user;
     for (size_t i = 0; i < image->width * image->height / 64; i++)
         features[i] = image->rgb[3 * i];
@@ -18,7 +17,6 @@ static ff_status count_encoding(void *user, const ff_image *image, float *featur
 
 static void figures_encode_as_many_pictures_as_estimated(void **state)
 {
-    (void)state;
     static const size_t lengths[] = {1, 2, 4, 5, 9, 10};
     size_t count = 0;
     const ff_encoder encoder = {1, 8, count_encoding, &count};

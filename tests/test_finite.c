@@ -50,7 +50,6 @@ static ff_status run_folder(const char *folder, ff_result *result, ff_error *err
 
 static void test_every_value_is_looked_at(void **state)
 {
-    (void)state;
     static const float values[] = {NAN, -NAN, INFINITY, -INFINITY};
     static const size_t sizes[] = {1, 15, 4095, 4096, 4097, 300001};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
@@ -72,7 +71,6 @@ static void test_every_value_is_looked_at(void **state)
 
 static void test_weights_are_asked_as_they_are_stored(void **state)
 {
-    (void)state;
     const uint16_t f16[] = {0x7bff, 0xfbff, 0x0001, 0x7c00}, bf16[] = {0x7f7f, 0xff7f, 0x0001, 0xff80};
     ff_weight half = {.data = f16, .dtype = FF_F16, .rank = 1, .shape = {3}};
     ff_weight brain = {.data = bf16, .dtype = FF_BF16, .rank = 1, .shape = {3}};
@@ -162,7 +160,6 @@ static size_t damage_each(size_t component, const uint8_t expected[32], size_t *
 
 static void test_a_damaged_weight_is_named(void **state)
 {
-    (void)state;
     ff_error error;
     ff_result good;
     assert_ok(run_folder(model_copy_folder(), &good, &error), &error);
@@ -176,7 +173,6 @@ static void test_a_damaged_weight_is_named(void **state)
 // Finite weights, but products that float32 does not hold.
 static void test_growing_too_large_is_told_from_damage(void **state)
 {
-    (void)state;
     const char *file = components[1].file;
     ff_mapping original;
     ff_error error = {0};
@@ -230,7 +226,6 @@ static void run_with(ff_model *model, const char *name, int rank, const size_t *
 
 static void test_a_loaded_value_is_no_better(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_model *model;
     assert_ok(ff_model_open(MODELS "tiny-ti2v", &model, &error), &error);
@@ -258,13 +253,11 @@ static void test_a_loaded_value_is_no_better(void **state)
 
 static ff_status take_no_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)user, (void)index, (void)rgb, (void)error;
     return FF_OK;
 }
 
 static void test_latents_are_decoded_only_if_finite(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_model *model;
     assert_ok(ff_model_open(MODELS "tiny-ti2v", &model, &error), &error);
@@ -284,7 +277,6 @@ static void test_latents_are_decoded_only_if_finite(void **state)
 // Whole frames or strips of them.
 static void test_strips_are_looked_at_too(void **state)
 {
-    (void)state;
     vae_model m = vae_model_open(vae_models[0]);
     ff_kernels kernels;
     ff_error error = {0};

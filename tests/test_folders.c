@@ -32,7 +32,6 @@ static void change_file(const char *name, const char *from, const char *to)
 
 static void test_contradictions_are_refused(void **state)
 {
-    (void)state;
     static const struct {
         const char *file, *from, *to, *expected;
     } cases[] = {
@@ -101,7 +100,6 @@ static void test_contradictions_are_refused(void **state)
 // More tokens than the text encoder has an embedding for.
 static void test_a_tokenizer_of_another_model_is_refused(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_model *model;
     char pieces[32 * 64] = "\"vocab\": [";
@@ -136,7 +134,6 @@ static void move(const char *from, const char *to)
 // The same weights under a variant's name are the same model to run, and another to whoever asks by hash.
 static void test_variants_are_taken_and_said(void **state)
 {
-    (void)state;
     uint8_t plain[32], variant[32];
     ff_model_close(open_copy(NULL, plain));
     move("transformer/diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.fp16.safetensors");
@@ -154,7 +151,6 @@ static void test_variants_are_taken_and_said(void **state)
 
 static void test_a_spiece_model_alone_is_a_tokenizer(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_model *model;
     uint8_t before[32], after[32];
@@ -199,7 +195,6 @@ static void test_a_spiece_model_alone_is_a_tokenizer(void **state)
 // As diffusers saves them: an unused key of the scheduler is -Infinity.
 static void test_numbers_as_python_writes_them_hinder_nobody(void **state)
 {
-    (void)state;
     uint8_t hash[32];
     change_file("scheduler/scheduler_config.json", "\"flow_shift\"",
                 "\"lambda_min_clipped\": -Infinity, \"flow_shift\"");
@@ -209,7 +204,6 @@ static void test_numbers_as_python_writes_them_hinder_nobody(void **state)
 
 static void test_what_cannot_be_opened_can_be_surveyed(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_survey *survey;
     change_file("model_index.json", "WanPipeline", "WanDMDPipeline");
@@ -230,7 +224,6 @@ static void test_what_cannot_be_opened_can_be_surveyed(void **state)
 
 static void test_the_folder_itself_opens(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_model *model;
     uint8_t linked[32], original[32];
@@ -245,14 +238,12 @@ static void test_the_folder_itself_opens(void **state)
 
 static ff_status keep_state(void *user, const void *bytes, size_t size, ff_error *error)
 {
-    (void)user, (void)bytes, (void)size, (void)error;
     return FF_OK;
 }
 
 // A hash over fewer files would take another model for this one.
 static void test_a_model_whose_files_are_gone_has_no_hash(void **state)
 {
-    (void)state;
     static const char *const files[] = {
         "model_index.json", "scheduler/scheduler_config.json", "tokenizer/tokenizer.json", "text_encoder/config.json",
         "text_encoder/model.safetensors", "transformer/config.json",
@@ -291,7 +282,6 @@ static void test_a_model_whose_files_are_gone_has_no_hash(void **state)
 // Of a file so large that not all of it is hashed: every byte of its header is.
 static void test_a_long_header_is_hashed_to_its_end(void **state)
 {
-    (void)state;
     const char *name = "vae/diffusion_pytorch_model.safetensors";
     const uint64_t spaces = (uint64_t)2 << 20, zeros = (uint64_t)70 << 20;
     uint8_t hashes[2][32];

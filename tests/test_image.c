@@ -34,7 +34,6 @@ static FILE *golden_lines(const char *name)
 // FIPS 180-4's examples, and a million bytes in pieces of every size from 0 to 200.
 static void sha256_gives_the_published_digests(void **state)
 {
-    (void)state;
     static const char *const cases[][2] = {
         {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
         {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
@@ -65,7 +64,6 @@ static void sha256_gives_the_published_digests(void **state)
 // Pillow 13's LANCZOS for RGB, exact.
 static void resizing_is_pillows_to_the_byte(void **state)
 {
-    (void)state;
     FILE *lines = golden_lines("resize.txt");
     size_t in_width, in_height, width, height, count = 0;
     uint32_t seed;
@@ -90,7 +88,6 @@ static void resizing_is_pillows_to_the_byte(void **state)
 // Resizing whole and cropping gives the same bytes as resizing the window alone; both orders of passes.
 static void a_window_is_a_crop_of_the_whole(void **state)
 {
-    (void)state;
     static const size_t sizes[][4] = {{40, 30, 64, 90}, {40, 90, 64, 30}, {90, 40, 31, 40}, {40, 90, 40, 33},
                                       {25, 17, 25, 17}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
@@ -111,7 +108,6 @@ static void a_window_is_a_crop_of_the_whole(void **state)
 
 static void resizing_refuses_what_has_no_pixels(void **state)
 {
-    (void)state;
     ff_error error = {0};
     uint8_t bytes[3] = {0};
     ff_image none = {0, 1, bytes}, one = {1, 1, bytes};
@@ -125,7 +121,6 @@ static void resizing_refuses_what_has_no_pixels(void **state)
 // Pillow with the steps of Wan2.2's textimage2video.py for cover, exact.
 static void fitting_is_what_pillow_makes(void **state)
 {
-    (void)state;
     static const char *const names[] = {"cover", "stretch", "crop", "pad"};
     FILE *lines = golden_lines("fit.txt");
     size_t in_width, in_height, width, height, count = 0;
@@ -157,7 +152,6 @@ static void fitting_is_what_pillow_makes(void **state)
 
 static void fitting_says_what_it_leaves_out(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_fit_layout layout;
     assert_ok(ff_fit_plan(1000, 500, FF_FIT_COVER, 100, 100, &layout, &error), &error);
@@ -178,7 +172,6 @@ static void fitting_says_what_it_leaves_out(void **state)
 // A strip so long that the whole of it, scaled, would take 3 GB; only the window is computed.
 static void covering_with_a_long_strip_is_cheap(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_image strip = noise(3, 30000, 1), out;
     double cropped;
@@ -191,7 +184,6 @@ static void covering_with_a_long_strip_is_cheap(void **state)
 // Wan2.2, wan/utils/utils.py, exact.
 static void the_best_size_is_wans(void **state)
 {
-    (void)state;
     FILE *lines = golden_lines("best-size.txt");
     size_t still_width, still_height, area, multiple_width, multiple_height, expected_width, expected_height;
     size_t width, height, count = 0;

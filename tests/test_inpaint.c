@@ -25,7 +25,6 @@ static void assert_crop(const ff_plan *plan, size_t x, size_t y, size_t width, s
 
 static void test_the_crop_is_the_box_times_its_context(void **state)
 {
-    (void)state;
     uint8_t mask[WIDTH * HEIGHT];
     ff_plan plan = {0};
     ff_error error = {0};
@@ -70,7 +69,6 @@ static void prepare(scene *s, bool fill)
 
 static void test_the_flaw_does_not_reach_the_encoder(void **state)
 {
-    (void)state;
     scene s;
     prepare(&s, true);
     for (size_t i = 0; i < 3 * 32 * 32; i++)
@@ -91,7 +89,6 @@ static void test_the_flaw_does_not_reach_the_encoder(void **state)
 
 static void test_pixels_outside_the_mask_are_the_pictures(void **state)
 {
-    (void)state;
     scene s;
     ff_error error = {0};
     uint8_t white[3 * 32 * 32], pasted[3 * WIDTH * HEIGHT];
@@ -113,7 +110,6 @@ static void test_pixels_outside_the_mask_are_the_pictures(void **state)
 
 static void test_a_tint_all_over_is_taken_back(void **state)
 {
-    (void)state;
     scene s;
     ff_error error = {0};
     uint8_t tinted[3 * 32 * 32], pasted[3 * WIDTH * HEIGHT];
@@ -134,7 +130,6 @@ static void test_a_tint_all_over_is_taken_back(void **state)
 
 static void test_a_mask_over_everything_works(void **state)
 {
-    (void)state;
     static uint8_t rgb[3 * WIDTH * HEIGHT], mask[WIDTH * HEIGHT], white[3 * 32 * 32], pasted[3 * WIDTH * HEIGHT];
     ff_image picture = {WIDTH, HEIGHT, rgb}, result = {32, 32, white}, out = {WIDTH, HEIGHT, pasted};
     ff_plan plan = {.model_width = 32, .model_height = 32};
@@ -153,7 +148,6 @@ static void test_a_mask_over_everything_works(void **state)
 // A hole becomes whole where what surrounds it is opaque; on nothing the rim fades; nothing gets more transparent.
 static void test_alpha_follows_what_is_painted(void **state)
 {
-    (void)state;
     static uint8_t rgb[3 * WIDTH * HEIGHT], mask[WIDTH * HEIGHT];
     static float alpha[WIDTH * HEIGHT];
     ff_image picture = {WIDTH, HEIGHT, rgb};

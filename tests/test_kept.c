@@ -142,7 +142,6 @@ static void assert_kept(const char *name, const plain *in, const plain *out, boo
 // Of every kind of PNG and WebP, 1 to 16 bits, grey, palette, with alpha and tRNS, interlaced, lossy.
 static void outside_the_mask_every_sample_is_the_pictures(void **state)
 {
-    (void)state;
     char name[128], hash[65];
     size_t width, height, count = 0;
     int tolerance;
@@ -208,7 +207,6 @@ static uint16_t hole(size_t x, size_t y)
 // The box lies across opaque, transparent and half transparent pixels.
 static void what_is_painted_shows(void **state)
 {
-    (void)state;
     static uint16_t pixels[WIDTH * HEIGHT][4];
     for (int depth = 8; depth <= 16; depth += 8) {
         draw(pixels, right_half_is_clear);
@@ -238,7 +236,6 @@ static void what_is_painted_shows(void **state)
 // A picture as editors save a hole: it is the mask as well, and becomes whole.
 static void a_hole_is_mended(void **state)
 {
-    (void)state;
     static uint16_t pixels[WIDTH * HEIGHT][4];
     draw(pixels, hole);
     write_png(inside("in.png"), WIDTH, HEIGHT, 16, (const uint16_t(*)[4])pixels);
@@ -273,7 +270,6 @@ static void a_hole_is_mended(void **state)
 
 static void variations_and_frames_keep_as_much(void **state)
 {
-    (void)state;
     static const char *const names[] = {"out-seed-0000.png", "out-seed-0001.png", "f-00.png"};
     plain in = read_png(golden_picture("rgba16.png"));
     free(INPAINT(golden_picture("rgba16.png"), inside("out.png"), "--box", "3,2,5,5", "-n", "2"));
@@ -290,7 +286,6 @@ static void variations_and_frames_keep_as_much(void **state)
 
 static void what_an_output_cannot_hold_is_said(void **state)
 {
-    (void)state;
     char *notes = INPAINT(golden_picture("rgba16.png"), inside("out.y4m"), "--box", "3,2,5,5");
     assert_non_null(strstr(notes, "the picture's transparency and 16 bits a sample cannot go into YUV4MPEG2"));
     assert_non_null(strstr(notes, "rounds the colours outside the mask"));

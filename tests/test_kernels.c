@@ -41,7 +41,6 @@ static size_t build_count;
 
 static void test_matmul_is_one_chain_per_output(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 60; trial++) {
         size_t rows = random_below(20), columns = random_below(40), depth = random_below(70);
         size_t a_stride = depth + random_below(3), out_stride = columns + random_below(3);
@@ -101,7 +100,6 @@ static void expect_convolution(const ff_convolution *p, const float *weight, flo
 
 static void test_convolution_is_one_chain_per_output(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 40; trial++) {
         ff_convolution p = {
             .in_channels = 1 + random_below(20), .in_height = 1 + random_below(6), .in_width = 1 + random_below(6),
@@ -150,7 +148,6 @@ static float contract_sum(size_t n, const float *x, bool squares)
 
 static void test_attention_is_textbook_softmax(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 30; trial++) {
         size_t queries = 1 + random_below(9), keys = 1 + random_below(50), heads = 1 + random_below(3);
         size_t head_dim = 1 + random_below(40), dim = heads * head_dim;
@@ -193,7 +190,6 @@ static void test_attention_is_textbook_softmax(void **state)
 
 static void test_norms_sum_in_sixteen_lanes(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 40; trial++) {
         size_t rows = 1 + random_below(4), n = 1 + random_below(70);
         float *x = random_floats(rows * n), *weight = random_floats(n), *bias = random_floats(n);
@@ -237,7 +233,6 @@ static void test_norms_sum_in_sixteen_lanes(void **state)
 
 static void test_groups_share_modulation(void **state)
 {
-    (void)state;
     enum { ROWS = 5, N = 19, STRIDE = 3 * N };
     const uint32_t group[ROWS] = {1, 0, 1, 2, 0};
     float *x = random_floats(ROWS * N), *vectors = random_floats(3 * STRIDE), *hidden = random_floats(ROWS * N);
@@ -264,7 +259,6 @@ static void test_groups_share_modulation(void **state)
 
 static void test_elementwise_formulas(void **state)
 {
-    (void)state;
     enum { N = 5000 };
     float *x = random_floats(N), *y = random_floats(N), *out = random_floats(N);
     const float *const terms[3] = {x, y, x};
@@ -305,7 +299,6 @@ static void test_elementwise_formulas(void **state)
 
 static void test_results_do_not_depend_on_threads(void **state)
 {
-    (void)state;
     enum { ROWS = 70, COLUMNS = 90, DEPTH = 800 };
     float *a = random_floats(ROWS * DEPTH), *b = random_floats(COLUMNS * DEPTH);
     float *first = random_floats(ROWS * COLUMNS), *out = random_floats(ROWS * COLUMNS);

@@ -16,7 +16,6 @@ static uint8_t frame[PIXELS];
 
 static ff_status keep_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)user, (void)error;
     assert_int_equal(index, 0);
     assert_int_equal(3 * rgb->width * rgb->height, PIXELS);
     memcpy(frame, rgb->rgb, PIXELS);
@@ -52,7 +51,6 @@ static void run(const ff_request *request)
 
 static void test_frames_are_replaced(void **state)
 {
-    (void)state;
     static float values[PIXELS];
     static uint8_t bytes[PIXELS];
     const size_t shape[4] = {1, SIDE, SIDE, 3};
@@ -77,7 +75,6 @@ static void test_frames_are_replaced(void **state)
 
 static void test_a_tensor_is_replaced_below_the_dumps_level(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_request request = small_request();
     ff_plan plan;
@@ -107,7 +104,6 @@ static void test_a_tensor_is_replaced_below_the_dumps_level(void **state)
 
 static void test_a_dump_holds_what_its_level_says(void **state)
 {
-    (void)state;
     static const struct {
         const char *name;
         ff_detail least;
@@ -147,7 +143,6 @@ static void test_a_dump_holds_what_its_level_says(void **state)
 // hidden + gate * attn1 + attn2 + gate * ffn: without its three parts a block passes its input on.
 static void test_a_block_is_the_sum_of_its_parts(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_request request = small_request();
     ff_plan plan;
@@ -189,7 +184,6 @@ static void assert_refused(const char *expected)
 
 static void test_what_does_not_fit_is_refused(void **state)
 {
-    (void)state;
     static const uint8_t bytes[PIXELS];
     static const int64_t ids[] = {5, 100000};
     const size_t shape[4] = {1, SIDE / 2, SIDE * 2, 3}, two[1] = {2}, none[1] = {0};

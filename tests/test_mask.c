@@ -27,7 +27,6 @@ static void read_golden(const char *name, ff_original *original, ff_image *flat)
 
 static void a_mask_is_luma_and_transparent_means_keep(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_original original;
     ff_image picture;
@@ -109,7 +108,6 @@ static const uint8_t black[4] = {0, 0, 0, 255}, white[4] = {255, 255, 255, 255},
 
 static void black_and_white_need_no_word(void **state)
 {
-    (void)state;
     made m;
     make(&m, 4, black, white);
     assert_paints(&m, FF_MASK_UNSAID, true, "");
@@ -129,7 +127,6 @@ static void black_and_white_need_no_word(void **state)
 
 static void strokes_on_an_empty_layer_are_painted(void **state)
 {
-    (void)state;
     made m;
     make(&m, 4, nothing, white);
     assert_paints(&m, FF_MASK_UNSAID, true, "80 % of it that is transparent stays; --mask-from alpha paints that");
@@ -145,7 +142,6 @@ static void strokes_on_an_empty_layer_are_painted(void **state)
 
 static void a_hole_is_painted_only_when_asked_for(void **state)
 {
-    (void)state;
     static const uint8_t *const bases[] = {black, white};
     made m;
     for (size_t i = 0; i < 2; i++) {
@@ -171,7 +167,6 @@ static void a_hole_is_painted_only_when_asked_for(void **state)
 
 static void without_a_hole_there_is_none_to_paint(void **state)
 {
-    (void)state;
     made m;
     make(&m, 4, black, white);
     assert_refused(&m, FF_MASK_ALPHA, "nothing in it is transparent, which --mask-from alpha would paint");

@@ -56,7 +56,6 @@ static double float_error(float ours, double exact)
 // Every 1009th float of all 2^32: both signs, subnormals, infinities' neighbours, NaNs.
 static void test_float_functions_are_accurate(void **context)
 {
-    (void)context;
     for (size_t f = 0; f < FLOAT_FUNCTIONS; f++) {
         const float_function *function = &float_functions[f];
         double worst = 0;
@@ -78,7 +77,6 @@ static void test_float_functions_are_accurate(void **context)
 
 static void test_float_functions_treat_special_values(void **context)
 {
-    (void)context;
     const float tiny = 0x1p-149f, huge = 0x1.fffffep127f;
     const struct { float (*function)(float); float x, y; } cases[] = {
         {ff_expf, 0.0f, 1.0f}, {ff_expf, -0.0f, 1.0f}, {ff_expf, INFINITY, INFINITY}, {ff_expf, -INFINITY, 0.0f},
@@ -111,7 +109,6 @@ static uint64_t hash_bits(uint64_t hash, uint64_t bits)
 // The same bits from every compiler, optimisation level and processor.
 static void test_float_functions_keep_their_bits(void **context)
 {
-    (void)context;
     size_t different = 0;
     for (size_t f = 0; f < FLOAT_FUNCTIONS; f++) {
         uint64_t hash = UINT64_C(0xCBF29CE484222325);
@@ -130,7 +127,6 @@ static void test_float_functions_keep_their_bits(void **context)
 // ref/kernels/elementary.h compiled with the processor's fused multiply-add and with libm's.
 static void test_both_builds_of_the_kernels_agree(void **context)
 {
-    (void)context;
     const ff_kernels *libm = ff_kernels_scalar_build(false), *hardware = ff_kernels_scalar_build(true);
     if (!hardware) {
         print_message("this processor has no fused multiply-add: nothing to compare\n");
@@ -224,7 +220,6 @@ static double double_error(double ours, long double exact)
 
 static void test_double_functions_are_accurate(void **context)
 {
-    (void)context;
     for (size_t f = 0; f < DOUBLE_FUNCTIONS; f++) {
         const double_function *function = &double_functions[f];
         double worst = 0, at = 0;
@@ -245,7 +240,6 @@ static void test_double_functions_are_accurate(void **context)
 
 static void test_double_functions_keep_their_bits(void **context)
 {
-    (void)context;
     size_t different = 0;
     for (size_t f = 0; f < DOUBLE_FUNCTIONS; f++) {
         uint64_t hash = UINT64_C(0xCBF29CE484222325);
@@ -266,7 +260,6 @@ static void test_double_functions_keep_their_bits(void **context)
 
 static void test_double_functions_treat_special_values(void **context)
 {
-    (void)context;
     const struct { double (*function)(double); double x, y; } cases[] = {
         {ff_exp, 0, 1}, {ff_exp, INFINITY, INFINITY}, {ff_exp, -INFINITY, 0}, {ff_exp, NAN, NAN},
         {ff_exp, -745.2, 0}, {ff_exp, -745, 0x1p-1074}, {ff_expm1, -0.0, -0.0}, {ff_expm1, -INFINITY, -1},

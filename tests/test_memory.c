@@ -81,14 +81,12 @@ static uint8_t pixels[3 * 40 * 24], painted[40 * 24];
 
 static ff_status keep_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)index, (void)rgb, (void)error;
     ++*(size_t *)user;
     return FF_OK;
 }
 
 static ff_status keep_state(void *user, const void *bytes, size_t size, ff_error *error)
 {
-    (void)user, (void)bytes, (void)size, (void)error;
     return FF_OK;
 }
 
@@ -144,7 +142,6 @@ static void fail_each_allocation(const ff_request *request)
 
 static void test_image_to_video_without_memory(void **state)
 {
-    (void)state;
     size_t frames = 0;
     char dump[64];
     const ff_image still = {40, 24, pixels};
@@ -166,7 +163,6 @@ static void test_image_to_video_without_memory(void **state)
 
 static void test_inpainting_without_memory(void **state)
 {
-    (void)state;
     const ff_image picture = {40, 24, pixels};
     ff_request request = ff_request_default(FF_INPAINT);
     request.prompt = "an earring";
@@ -181,7 +177,6 @@ static void test_inpainting_without_memory(void **state)
 
 static void test_listings_without_memory(void **state)
 {
-    (void)state;
     const char *path = MODEL "/vae/diffusion_pytorch_model.safetensors";
     for (size_t k = 1;; k++) {
         ff_error error = {0};
@@ -207,7 +202,6 @@ static void test_listings_without_memory(void **state)
 
 static void scale_block(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; i < count && strcmp(name, "call.000.block.00") == 0; i++)
         ((float *)values)[i] *= 1.01f;
 }
@@ -236,7 +230,6 @@ static void write_faulty_dump(ff_model *model, char *faulty, size_t capacity)
 
 static void test_verifying_without_memory(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_model *model;
     ff_verification *found;
@@ -270,7 +263,6 @@ static void test_verifying_without_memory(void **state)
 // A norm that cannot round its weights, and cannot fail, does not pass for one that has.
 static void test_norms_without_memory_are_told(void **unused)
 {
-    (void)unused;
     float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, weight[8] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f}, out[8];
     for (int economy = FF_NO_ECONOMY; economy < FF_ECONOMIES; economy++) {
         ff_reduced state;
@@ -314,7 +306,6 @@ static ff_status open_list_and_find(ff_error *error)
 
 static void test_word_lists_without_memory(void **state)
 {
-    (void)state;
     for (size_t k = 1;; k++) {
         ff_error error = {0};
         size_t before = atomic_load(&live);

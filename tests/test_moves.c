@@ -21,7 +21,6 @@ static const struct { size_t many, few; } ratios[] = {{1, 1}, {2, 1}, {4, 1}, {8
 
 static void test_average_down(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 200; trial++) {
         size_t factor_t = 1 + random_below(2), factor_s = 1 + random_below(2), cell = factor_t * factor_s * factor_s;
         size_t ratio = random_below(sizeof ratios / sizeof *ratios), scale = 1 + random_below(5);
@@ -54,7 +53,6 @@ static void test_average_down(void **state)
 
 static void test_repeat_up(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 200; trial++) {
         size_t factor_t = 1 + random_below(2), ratio = random_below(sizeof ratios / sizeof *ratios);
         size_t scale = 1 + random_below(5), out_channels = ratios[ratio].many * scale;
@@ -80,7 +78,6 @@ static void test_repeat_up(void **state)
 
 static void test_double_size_and_copy(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 100; trial++) {
         size_t first = random_below(4), rows = random_below(6), width = 2 * (1 + random_below(4));
         size_t channels = 1 + random_below(9), stride = channels + random_below(3);

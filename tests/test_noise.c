@@ -25,7 +25,6 @@ static void assert_noise(const ff_weights *golden, const char *name, const float
 
 static void test_noise_is_torch_randn_for_any_count_and_seed(void **context)
 {
-    (void)context;
     const uint64_t seeds[] = {0, 1, 42, UINT64_MAX, (UINT64_C(1) << 32) + 5, UINT64_C(1) << 63, UINT64_MAX - 6};
     const size_t counts[] = {1, 2, 5, 15, 16, 17, 31, 32, 33, 100, MOST};
     ff_weights *golden = golden_open("diffusers/sampler/noise.safetensors");
@@ -45,7 +44,6 @@ static void test_noise_is_torch_randn_for_any_count_and_seed(void **context)
 // The small draws keep a second value, which large draws in between leave alone.
 static void test_several_draws_follow_each_other_as_in_torch(void **context)
 {
-    (void)context;
     const size_t counts[] = {5, 20, 3, 16, 1};
     ff_weights *golden = golden_open("diffusers/sampler/noise.safetensors");
     ff_generator generator;
@@ -63,7 +61,6 @@ static void test_several_draws_follow_each_other_as_in_torch(void **context)
 
 static void test_only_the_low_32_bits_of_a_seed_count(void **context)
 {
-    (void)context;
     float a[20], b[20];
     ff_noise_normal(5, 20, a);
     ff_noise_normal((UINT64_C(7) << 32) + 5, 20, b);
@@ -72,7 +69,6 @@ static void test_only_the_low_32_bits_of_a_seed_count(void **context)
 
 static void test_drawing_nothing_changes_nothing(void **context)
 {
-    (void)context;
     ff_generator generator, before;
     ff_generator_seed(&generator, 1);
     memcpy(&before, &generator, sizeof before);

@@ -71,7 +71,6 @@ static void test_products_agree_with_ours(void **state)
 {
     static const size_t sizes[][3] = {{1, 1, 1}, {1, 17, 33}, {2, 96, 64}, {31, 5, 7}, {65, 129, 257}, {7, 300, 1000},
                                       {0, 4, 4}, {4, 0, 4}, {4, 4, 0}};
-    (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (size_t j = 0; j < 3; j++)
             compare_product(sizes[i][0], sizes[i][1], sizes[i][2], i % 3, (ff_dtype[]){FF_F32, FF_F16, FF_BF16}[j],
@@ -81,14 +80,12 @@ static void test_products_agree_with_ours(void **state)
 // A weight too large to be widened at once goes through in blocks of columns.
 static void test_weights_widen_in_blocks(void **state)
 {
-    (void)state;
     compare_product(2, 2100, 4001, 0, FF_BF16, true, FF_FINISH_STORE);
 }
 
 // Activation, residual and gate are applied to OpenBLAS's products as to ours.
 static void test_products_are_finished_as_ours(void **state)
 {
-    (void)state;
     for (int finish = FF_FINISH_STORE; finish <= FF_FINISH_ADD_GATED; finish++)
         for (size_t i = 0; i < 6; i++)
             compare_product(7 + i, 33, 50, i % 3, i % 2 ? FF_BF16 : FF_F32, i < 3, (ff_finish)finish);
@@ -98,7 +95,6 @@ static void test_all_else_is_ours(void **state)
 {
     ff_kernels own;
     ff_error error;
-    (void)state;
     assert_ok(ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &own, &error), &error);
     assert_true(openblas.matmul != own.matmul);
     own.matmul = openblas.matmul;
@@ -112,7 +108,6 @@ static void test_the_callers_settings_come_back(void **state)
     char reason[FF_REASON_TEXT];
     ff_error error = {0};
     const char *core;
-    (void)state;
     for (size_t i = 0; i < 2; i++)
         assert_string_equal(getenv(variables[i]), "3");
     void *library = ff_load_library(FF_OPENBLAS, variables, "3", reason);  // once more, as the caller may

@@ -39,7 +39,6 @@ static void every_kind_of_value_is_read(void **state)
 {
     ff_options options;
     ff_error error = {0};
-    (void)state;
     assert_ok(parse(FF_COMMAND_I2V, &options, &error,
                     ARGUMENTS("-i", "a.png", "--prompt=turn = left", "-o", "-", "--size", "640x352", "-s",
                               "18446744073709551615", "--guidance", "4.5", "--steps=7", "--scheduler", "euler",
@@ -68,7 +67,6 @@ static void width_and_height_are_a_size(void **state)
 {
     ff_options options;
     ff_error error = {0};
-    (void)state;
     assert_ok(parse(FF_COMMAND_T2I, &options, &error, ARGUMENTS("-p", "x", "-o", "y", "-W", "64", "-H", "32")), &error);
     assert_int_equal(options.size.width, 64);
     assert_int_equal(options.size.height, 32);
@@ -84,7 +82,6 @@ static void the_last_of_a_repeated_option_counts(void **state)
 {
     ff_options options;
     ff_error error = {0};
-    (void)state;
     assert_ok(parse(FF_COMMAND_T2I, &options, &error,
                     ARGUMENTS("-p", "x", "-o", "y", "--steps", "3", "--steps", "5")), &error);
     assert_int_equal(options.steps, 5);
@@ -94,7 +91,6 @@ static void two_dashes_end_the_options(void **state)
 {
     ff_options options;
     ff_error error = {0};
-    (void)state;
     assert_ok(parse(FF_COMMAND_INSPECT, &options, &error, ARGUMENTS("--json", "--", "--odd-name.png")), &error);
     assert_true(options.json);
     assert_string_equal(options.operand, "--odd-name.png");
@@ -110,7 +106,6 @@ static void values_that_are_not_what_was_expected_are_refused(void **state)
                                        "1000000000x1000000000", "64x1e3", "64 x 64"};
     static const char *const box[] = {"", "1,2,3", "1,2,3,4,5", "1,2,0,4", "-1,2,3,4", "1, 2,3,4"};
     static const char *const seed[] = {"", "-2", "18446744073709551616", "1.0", "abc", "--1"};
-    (void)state;
     for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
         assert_refused(FF_COMMAND_T2I, "expected a whole number from 1 to 1000, found", ARGUMENTS("--steps", whole[i]));
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
@@ -129,7 +124,6 @@ static void values_that_are_not_what_was_expected_are_refused(void **state)
 
 static void what_is_missing_or_does_not_go_together_is_refused(void **state)
 {
-    (void)state;
     assert_refused(FF_COMMAND_T2I, "-p/--prompt TEXT is missing", ARGUMENTS("-o", "x"));
     assert_refused(FF_COMMAND_T2I, "-o/--output PATH is missing", ARGUMENTS("-p", "x"));
     assert_refused(FF_COMMAND_I2V, "-i/--image FILE is missing", ARGUMENTS("-p", "x", "-o", "y.webp"));
@@ -156,7 +150,6 @@ static void what_other_programs_call_it_is_known(void **state)
         {"--end-img", "--last"},             {"--last_image", "--last"},           {"--sample_shift", "--flow-shift"},
         {"--save_file", "--output"},         {"--base_seed", "--seed"},            {"--n-threads=4", "--threads"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char sentence[64];
         snprintf(sentence, sizeof sentence, "here it is called %s ", names[i].here);
@@ -169,7 +162,6 @@ static void what_other_programs_call_it_is_known(void **state)
 
 static void a_misspelt_option_names_the_nearest(void **state)
 {
-    (void)state;
     assert_refused(FF_COMMAND_T2I, "did you mean --steps N?", ARGUMENTS("--stesp", "3"));
     assert_refused(FF_COMMAND_T2I, "did you mean --prompt TEXT?", ARGUMENTS("--promt", "x"));
     assert_refused(FF_COMMAND_T2I, "did you mean --steps N?", ARGUMENTS("-steps", "5"));
@@ -190,7 +182,6 @@ static void a_misspelt_option_names_the_nearest(void **state)
 // Optimal string alignment distances, by hand.
 static void edit_distance_counts_single_letters(void **state)
 {
-    (void)state;
     assert_int_equal(ff_edit_distance("", ""), 0);
     assert_int_equal(ff_edit_distance("steps", "steps"), 0);
     assert_int_equal(ff_edit_distance("", "abc"), 3);
@@ -201,7 +192,6 @@ static void edit_distance_counts_single_letters(void **state)
 
 static void the_table_is_without_contradictions(void **state)
 {
-    (void)state;
     for (int a = 0; a < FF_OPTIONS; a++) {
         const ff_option *option = &ff_option_table[a];
         assert_non_null(option->name);
@@ -219,7 +209,6 @@ static void the_table_is_without_contradictions(void **state)
 // Every command's help must show a way to call it that is accepted.
 static void the_examples_are_accepted(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ff_command_count; i++) {
         const ff_command *command = &ff_command_table[i];
         char text[512], *list[MOST_ARGUMENTS];
@@ -254,7 +243,6 @@ static void a_printed_value_reads_back(void **state)
         {FF_OPTION_GUIDANCE, "0.1"}, {FF_OPTION_FLOW_SHIFT, "100"}, {FF_OPTION_STRENGTH, "0.30000000000000004"},
         {FF_OPTION_KEEP_FIRST, ""}, {FF_OPTION_IMAGE, "x/y.png"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         ff_options options = {0};
         ff_error error = {0};
@@ -274,7 +262,6 @@ static void numbers_print_as_the_shortest_that_reads_back(void **state)
         const char *text;
     } numbers[] = {{0, "0"}, {1, "1"}, {1000, "1000"}, {0.1, "0.1"}, {-2.5, "-2.5"}, {1e300, "1e+300"}, {1.0 / 3, NULL},
                    {5e-324, NULL}, {123456789012345678.0, NULL}};
-    (void)state;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         char text[32];
         double back;
@@ -289,7 +276,6 @@ static void numbers_print_as_the_shortest_that_reads_back(void **state)
 static void an_unknown_command_names_the_nearest(void **state)
 {
     ff_error error = {0};
-    (void)state;
     assert_int_equal(ff_command_refuse("i2w", &error), FF_ERROR_INPUT);
     assert_non_null(strstr(error.message, "did you mean i2v?"));
     assert_int_equal(ff_command_refuse("abc", &error), FF_ERROR_INPUT);

@@ -50,13 +50,11 @@ static void empty_folder(void)
 
 static int make_folder(void **state)
 {
-    (void)state;
     return mkdtemp(folder) ? 0 : -1;
 }
 
 static int remove_folder(void **state)
 {
-    (void)state;
     empty_folder();
     return rmdir(folder);
 }
@@ -124,7 +122,6 @@ static void assert_metadata_survives(const char *path, bool xml)
 
 static void a_still_comes_back_with_its_metadata(void **state)
 {
-    (void)state;
     static const char *const names[] = {"a.png", "b.webp", "c.PNG"};
     ff_image image = draw(53, 31, 3), back;
     for (size_t i = 0; i < 3; i++) {
@@ -147,7 +144,6 @@ static void a_still_comes_back_with_its_metadata(void **state)
 
 static void metadata_that_others_rewrote_is_understood(void **state)
 {
-    (void)state;
     static const char attribute[] =
         "<rdf:Description firstframe:parameters='{&quot;a&quot;:&#x22;&#233;&#x1F39E;&#0;&x;&quot;}' />";
     static const char *const broken[] = {"", "<firstframe:parameters>{", "firstframe:parameters=", "x"};
@@ -180,7 +176,6 @@ static void write_clip(const char *path, const ff_output_settings *settings, con
 // The sum of the durations is round(1000 frames / fps) and frame i starts within half a millisecond of i / fps.
 static void an_animation_has_every_frame_at_its_time(void **state)
 {
-    (void)state;
     static const double rates[] = {8.0, 24.0, 16.0, 29.97, 1000.0};
     for (size_t r = 0; r < 5; r++) {
         ff_output_settings settings = {37, 22, 13, rates[r], true, 0.0, NULL};
@@ -214,7 +209,6 @@ static void an_animation_has_every_frame_at_its_time(void **state)
 // Of a picture with hard edges quality 100 keeps more than quality 20, in a larger file.
 static void lossy_quality_is_followed(void **state)
 {
-    (void)state;
     static const char *const names[] = {"low.webp", "high.webp"};
     static const double qualities[] = {20.0, 100.0};
     double differences[2];
@@ -239,7 +233,6 @@ static void lossy_quality_is_followed(void **state)
 
 static void numbered_pngs_hold_a_frame_each(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_output_settings settings = {20, 10, 12, 8.0, false, 0.0, NULL};
     write_clip(inside("f-%03d.png"), &settings, odd_metadata);
@@ -262,7 +255,6 @@ static void numbered_pngs_hold_a_frame_each(void **state)
 // Black, white, grey and the primaries by ITU-R BT.601, computed by hand.
 static void y4m_holds_bt601_values(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_output *output;
     uint8_t rgb[] = {0, 0, 0, 255, 255, 255, 128, 128, 128, 255, 0, 0, 0, 255, 0, 0, 0, 255};
@@ -285,7 +277,6 @@ static void y4m_holds_bt601_values(void **state)
 
 static void names_say_what_is_written(void **state)
 {
-    (void)state;
     static const struct {
         const char *name;
         int kind;  // -1: refused
@@ -306,7 +297,6 @@ static void names_say_what_is_written(void **state)
 
 static void what_cannot_be_written_is_said_at_the_start(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_output *output;
     ff_output_settings settings = {16, 16, 2, 8.0, false, 90.0, NULL};
@@ -334,7 +324,6 @@ static void what_cannot_be_written_is_said_at_the_start(void **state)
 // Until finish, and after a failure or an end before time, what was there is untouched and nothing is added.
 static void an_unfinished_output_leaves_no_trace(void **state)
 {
-    (void)state;
     static const char *const names[] = {"a.webp", "a%d.png", "a.y4m"};
     ff_output_settings settings = {16, 16, 2, 8.0, false, 90.0, NULL};
     ff_image frame = draw(16, 16, 0), other = draw(16, 17, 0);
@@ -370,7 +359,6 @@ static void an_unfinished_output_leaves_no_trace(void **state)
 // A limit on file sizes stands in for a full disk: writing stops at 3000 bytes.
 static void a_full_disk_is_one_sentence_and_no_file(void **state)
 {
-    (void)state;
     static const char *const names[] = {"a.webp", "b%d.png", "c.y4m"};
     struct rlimit before, small;
     ff_image frame = {64, 64, malloc(3 * 64 * 64)};
@@ -405,7 +393,6 @@ static void a_full_disk_is_one_sentence_and_no_file(void **state)
 
 static void a_contact_sheet_holds_every_still(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_image stills[5], sheet;
     const char *labels[5] = {"seed 0", "seed 1", "a label much too long for its cell", NULL, "\xc3\xa9~"};

@@ -15,7 +15,6 @@
 // RFC 4648, section 10.
 static void base64_is_the_standards(void **state)
 {
-    (void)state;
     static const char *const cases[][2] = {
         {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
         {"foobar", "Zm9vYmFy"}, {"\xff\xef\xbe", "/+++"},
@@ -31,7 +30,6 @@ static void base64_is_the_standards(void **state)
 
 static void any_text_is_shown_as_it_is(void **state)
 {
-    (void)state;
     ff_page page = {0};
     ff_page_text(&page, "<b>\"5 > 4\" & 'so'</b> \xc3\xa4 \xff");
     assert_string_equal(page.text, "&lt;b&gt;&quot;5 &gt; 4&quot; &amp; &#39;so&#39;&lt;/b&gt; \xc3\xa4 ?");
@@ -40,7 +38,6 @@ static void any_text_is_shown_as_it_is(void **state)
 
 static void a_page_names_nothing_outside_it(void **state)
 {
-    (void)state;
     uint8_t rgb[12] = {0};
     const ff_image image = {2, 2, rgb};
     ff_page page = {0};
@@ -56,7 +53,6 @@ static void a_page_names_nothing_outside_it(void **state)
 
 static void curves_leave_out_what_is_not_there(void **state)
 {
-    (void)state;
     const double values[] = {0, NAN, 1, 3};
     const ff_curve curve = {values, 4, "still", true};
     ff_page page = {0};
@@ -76,7 +72,6 @@ static void curves_leave_out_what_is_not_there(void **state)
 
 static void shares_are_shaded_up_to_the_full(void **state)
 {
-    (void)state;
     const double values[] = {0, 0.5, 1, 2};
     ff_page page = {0};
     ff_heat_draw(&page, &(ff_heat){.title = "T", .row_name = "Block", .column_name = "Step", .rows = 2, .columns = 2,
@@ -110,7 +105,6 @@ static size_t count(const char *text, const char *what)
 
 static void pictures_in_the_terminal_keep_to_the_protocols(void **state)
 {
-    (void)state;
     ff_image image = {40, 61, malloc(3 * 40 * 61)};
     assert_non_null(image.rgb);
     for (size_t i = 0; i < 3 * 40 * 61; i++)

@@ -29,7 +29,6 @@ static void assert_refused(const ff_model *with, const ff_request *request, cons
 
 static void test_sizes_and_frames_are_rounded_and_said(void **state)
 {
-    (void)state;
     static const size_t frames[][2] = {{1, 1}, {2, 1}, {4, 5}, {5, 5}, {8, 9}, {24, 25}, {25, 25}, {26, 25}};
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
     request.prompt = "a lake";
@@ -52,7 +51,6 @@ static void test_sizes_and_frames_are_rounded_and_said(void **state)
 
 static void test_defaults_without_firstframe_json_are_wans(void **state)
 {
-    (void)state;
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
     request.prompt = "a lake";
     ff_plan plan = plan_of(&request);
@@ -68,7 +66,6 @@ static void test_defaults_without_firstframe_json_are_wans(void **state)
 
 static void test_a_clip_keeps_the_stills_aspect_ratio(void **state)
 {
-    (void)state;
     ff_request request = ff_request_default(FF_IMAGE_TO_VIDEO);
     request.prompt = "push-in";
     request.image = &still;
@@ -85,7 +82,6 @@ static void test_a_clip_keeps_the_stills_aspect_ratio(void **state)
 
 static void test_frames_too_large_for_memory_are_planned_in_strips(void **state)
 {
-    (void)state;
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
     request.prompt = "a lake";
     request.frames = 9;
@@ -101,7 +97,6 @@ static void test_frames_too_large_for_memory_are_planned_in_strips(void **state)
 
 static void test_impossible_requests_are_refused(void **state)
 {
-    (void)state;
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
     assert_refused(model, &request, "no prompt");
     request.prompt = "a lake";
@@ -189,14 +184,12 @@ typedef struct counting {
 
 static bool count_progress(void *user, const ff_progress *progress)
 {
-    (void)progress;
     counting *c = user;
     return ++c->calls == c->stop_at;
 }
 
 static ff_status count_frames(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)error;
     counting *c = user;
     assert_int_equal(index, c->frames++);
     assert_int_equal(rgb->width, 32);
@@ -205,7 +198,6 @@ static ff_status count_frames(void *user, size_t index, const ff_image *rgb, ff_
 
 static void test_a_run_ends_when_progress_says_so(void **state)
 {
-    (void)state;
     ff_error error = {0};
     counting c = {0};
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
@@ -230,14 +222,12 @@ static void test_a_run_ends_when_progress_says_so(void **state)
 
 static ff_status refuse_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)index, (void)rgb;
     const char *reason = user;
     return reason ? ff_fail(error, FF_ERROR_IO, "%s", reason) : FF_ERROR_IO;
 }
 
 static void test_a_callback_ends_the_run_with_its_own_status(void **state)
 {
-    (void)state;
     char reason[] = "the disk is full";
     ff_error error = {0};
     ff_request request = ff_request_default(FF_TEXT_TO_IMAGE);
@@ -258,14 +248,12 @@ static void test_a_callback_ends_the_run_with_its_own_status(void **state)
 
 static int open_models(void **state)
 {
-    (void)state;
     return ff_model_open(FF_GOLDEN "/diffusers/models/tiny-ti2v", &model, NULL) ||
            ff_model_open(FF_GOLDEN "/diffusers/models/tiny-t2v", &text_only, NULL);
 }
 
 static int close_models(void **state)
 {
-    (void)state;
     ff_model_close(model);
     ff_model_close(text_only);
     return 0;

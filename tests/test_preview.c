@@ -25,7 +25,6 @@ static const char *in_folder(const char *name)
 
 static int make_folder(void **state)
 {
-    (void)state;
     if (!mkdtemp(folder))
         return 1;
     for (size_t i = 0; i < PARTS; i++) {
@@ -39,7 +38,6 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    (void)state;
     remove(in_folder("firstframe.json"));
     for (size_t i = 0; i < PARTS; i++)
         remove(in_folder(parts[i]));
@@ -67,7 +65,6 @@ static void write_maps(size_t maps, size_t channels)
 
 static void a_stored_map_is_read_as_it_stands(void **state)
 {
-    (void)state;
     ff_model *model;
     ff_error error = {0};
     write_maps(FF_PREVIEW_MAPS, CHANNELS);
@@ -93,7 +90,6 @@ static void assert_refused(const char *expected)
 
 static void a_map_that_does_not_suit_the_model_is_refused(void **state)
 {
-    (void)state;
     static const char *const broken[][2] = {
         {"{\"preview\": 3}", "preview.weights must be 3 x 3 x 8 numbers"},
         {"{\"preview\": [1, 2]}", "preview.weights must be 3 x 3 x 8 numbers"},
@@ -115,7 +111,6 @@ static void a_map_that_does_not_suit_the_model_is_refused(void **state)
 
 static void a_model_without_one_has_none(void **state)
 {
-    (void)state;
     ff_model *model;
     ff_error error = {0};
     remove(in_folder("firstframe.json"));
@@ -127,7 +122,6 @@ static void a_model_without_one_has_none(void **state)
 // Root mean square over the cells of a picture that stands still: far below the picture's own deviation.
 static void the_shipped_models_map_draws_what_was_encoded(void **state)
 {
-    (void)state;
     enum { CELLS = 12, LATENT_FRAMES = 3 };
     ff_model *model;
     ff_error error = {0};

@@ -23,13 +23,11 @@ static char *inside(const char *name)
 
 static int make_folder(void **state)
 {
-    (void)state;
     return mkdtemp(folder) ? 0 : -1;
 }
 
 static int remove_folder(void **state)
 {
-    (void)state;
     return rmdir(folder);
 }
 
@@ -57,7 +55,6 @@ static void records_differ_only_in_what_changes_frames(void **state)
     cJSON *one = RECORD("--steps", "20", "-s", "5");
     cJSON *same = RECORD("-s", "5", "--steps=20", "--quality", "30", "-t", "2");
     cJSON *steps = RECORD("--steps", "30", "-s", "5"), *flag = RECORD("--steps", "20", "-s", "5", "--keep-first");
-    (void)state;
     assert_false(ff_record_differs(one, same, why, sizeof why));
     assert_true(ff_record_differs(one, steps, why, sizeof why));
     assert_string_equal(why, "--steps was 20, is 30");
@@ -76,7 +73,6 @@ static void records_differ_only_in_what_changes_frames(void **state)
 static void a_record_holds_text_that_is_not_utf8(void **state)
 {
     cJSON *record = RECORD("--negative", "caf\xC3\xA9 \xFF \xED\xA0\x80 \xF0\x9F\xA6\x8A");
-    (void)state;
     const char *text = ff_record_option(record, &ff_option_table[FF_OPTION_NEGATIVE]);
     assert_string_equal(text, "caf\xC3\xA9 ? ??? \xF0\x9F\xA6\x8A");
     cJSON_Delete(record);
@@ -91,7 +87,6 @@ static void a_state_comes_back_only_to_the_same_run(void **state)
     ff_error error = {0};
     cJSON *record = RECORD("--steps", "20"), *other = RECORD("--steps", "21");
     char *text = cJSON_PrintUnformatted(record);
-    (void)state;
     assert_int_equal(ff_state_read(path, record, &back, &size, &error), FF_ERROR_INPUT);
     assert_non_null(strstr(error.message, "nothing to resume"));
     assert_ok(ff_state_write(path, text, bytes, sizeof bytes, &error), &error);
@@ -116,7 +111,6 @@ static void a_broken_state_is_refused(void **state)
     ff_error error = {0};
     cJSON *record = RECORD("--steps", "20");
     char *text = cJSON_PrintUnformatted(record);
-    (void)state;
     assert_ok(ff_state_write(path, text, "state", 5, &error), &error);
     assert_ok(ff_host_read_file(path, 1 << 20, &whole, &size, &error), &error);
     for (size_t i = 0; i < size; i++) {
@@ -151,7 +145,6 @@ static void results_are_named_after_their_seed(void **state)
 {
     ff_destination destination;
     ff_error error = {0};
-    (void)state;
     assert_path("x.png", true, 1, "x.png", NULL);
     assert_path("x.png", true, 2, "x-seed-0003.png", "x-contact.png");
     assert_path("a.b/x.webp", false, 2, "a.b/x-seed-0003.webp", NULL);
@@ -169,7 +162,6 @@ static void nothing_in_a_folder_is_overwritten(void **state)
     ff_destination destination;
     ff_error error = {0};
     char *taken = strdup(inside("seed-0004.png")), *sheet = strdup(inside("contact.png"));
-    (void)state;
     assert_ok(ff_destination_choose(folder, true, 3, 2, &destination, &error), &error);
     assert_ok(ff_destination_check_free(&destination, &error), &error);
     assert_ok(ff_host_write_file(taken, &nothing, 1, &error), &error);

@@ -182,7 +182,6 @@ static void run_cases(const char *backend, const char *list)
 
 static void test_whole_runs_agree_with_diffusers(void **state)
 {
-    (void)state;
     run_cases("auto", NULL);
 }
 
@@ -190,7 +189,6 @@ static void test_runs_through_openblas_agree_with_diffusers(void **state)
 {
     ff_kernels table;
     ff_error error;
-    (void)state;
     if (ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OPENBLAS, &table, &error) != FF_OK) {
         print_message("skipped: %s\n", error.message);
         skip();

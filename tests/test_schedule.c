@@ -35,7 +35,6 @@ static ff_schedule *create(const char *config_name, ff_scheduler kind, double sh
 // 1, 2, ... 100 steps, shifts 1, 3, 5, 8, by option and by override of the other class.
 static void test_noise_levels_and_timesteps_are_diffusers_own(void **context)
 {
-    (void)context;
     const size_t counts[] = {1, 2, 3, 4, 5, 10, 20, 30, 50, 100};
     const double shifts[] = {1, 3, 5, 8};
     const char *const names[] = {"unipc", "euler"};
@@ -91,7 +90,6 @@ static double follow(const ff_weights *golden, const ff_schedule *schedule, size
 
 static void test_trajectories_stay_with_diffusers_at_every_step(void **context)
 {
-    (void)context;
     const char *const names[] = {"unipc", "unipc_shift_1", "unipc_order_1", "unipc_order_3", "unipc_bh1",
                                  "unipc_no_corrector", "unipc_full_order", "euler", "euler_shift_1"};
     const size_t counts[] = {1, 2, 3, 4, 5, 7, 10, 20, 50};
@@ -120,7 +118,6 @@ static void test_trajectories_stay_with_diffusers_at_every_step(void **context)
 
 static void test_a_run_from_a_noised_original_starts_midway(void **context)
 {
-    (void)context;
     const char *const names[] = {"unipc", "euler"};
     ff_weights *golden = golden_open(FOLDER "trajectories.safetensors");
     for (size_t k = 0; k < 2; k++) {
@@ -143,7 +140,6 @@ static void test_a_run_from_a_noised_original_starts_midway(void **context)
 // WanVideoToVideoPipeline.get_timesteps: steps - min(int(steps * strength), steps), with at least one step left.
 static void test_strength_chooses_the_first_step(void **context)
 {
-    (void)context;
     const struct { size_t steps; double strength; size_t start; } cases[] = {
         {20, 1, 0}, {20, 0.7, 6}, {10, 0.7, 3}, {50, 0.58, 22}, {30, 0.5, 15}, {1, 0.5, 0}, {20, 0.01, 19}, {20, 0, 19},
         {20, 2, 0}, {7, 0.9999, 1},
@@ -154,7 +150,6 @@ static void test_strength_chooses_the_first_step(void **context)
 
 static void test_every_step_count_ends_finite_for_usual_shifts(void **context)
 {
-    (void)context;
     const double shifts[] = {0.5, 1, 3, 5, 12};
     for (size_t steps = 1; steps <= FF_MOST_STEPS; steps += steps < 60 ? 1 : 47)
         for (size_t s = 0; s < sizeof shifts / sizeof *shifts; s++)
@@ -178,7 +173,6 @@ static void test_every_step_count_ends_finite_for_usual_shifts(void **context)
 
 static void test_a_saved_state_goes_on_to_the_same_bits(void **context)
 {
-    (void)context;
     enum { STEPS = 7 };
     const char *const names[] = {"unipc", "unipc_order_3", "euler"};
     ff_weights *golden = golden_open(FOLDER "trajectories.safetensors");
@@ -216,7 +210,6 @@ static void test_a_saved_state_goes_on_to_the_same_bits(void **context)
 
 static void test_a_foreign_or_broken_state_is_refused(void **context)
 {
-    (void)context;
     ff_error error = {0};
     ff_schedule *schedule = create("unipc", FF_SCHEDULER_MODEL, NAN, 7);
     ff_schedule *longer = create("unipc", FF_SCHEDULER_MODEL, NAN, 8);
@@ -260,7 +253,6 @@ static void assert_refused(const char *config_name, ff_scheduler kind, double sh
 
 static void test_what_is_not_supported_is_refused_with_a_sentence(void **context)
 {
-    (void)context;
     const char *const names[] = {"refused/karras", "refused/epsilon", "refused/data_prediction_off", "refused/order_9",
                                  "refused/no_limit", "refused/dynamic", "refused/other"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -275,7 +267,6 @@ static void test_what_is_not_supported_is_refused_with_a_sentence(void **context
 // Another class still tells its shift; the rest is as Wan publishes it.
 static void test_an_override_takes_the_shift_from_the_config(void **context)
 {
-    (void)context;
     ff_schedule *schedule = create("refused/other", FF_SCHEDULER_UNIPC, NAN, 4);
     assert_true(ff_schedule_flow_shift(schedule) == 3);
     ff_schedule_destroy(schedule);

@@ -62,14 +62,12 @@ static void check_transformer(const ff_kernels *kernels, ff_arena *arena, const 
 
 static ff_status give_frame(void *user, size_t index, const float **pixels, ff_error *error)
 {
-    (void)index, (void)error;
     *pixels = user;
     return FF_OK;
 }
 
 static ff_status drop_frame(void *user, size_t index, const float *pixels, ff_error *error)
 {
-    (void)user, (void)index, (void)pixels, (void)error;
     return FF_OK;
 }
 
@@ -118,7 +116,6 @@ static void test_every_table_takes_what_was_foreseen(void **state)
     static const int threads[] = {1, 2, 3};
     int before = omp_get_max_threads();
     ff_kernels kernels;
-    (void)state;
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
         omp_set_num_threads(threads[i % 3]);
         if (ff_kernels_choose(isas[i], FF_BACKEND_OWN, &kernels, NULL) == FF_OK)
@@ -134,14 +131,12 @@ static void test_every_table_takes_what_was_foreseen(void **state)
 static int open_model(void **state)
 {
     ff_error error = {0};
-    (void)state;
     assert_ok(ff_model_open(MODEL, &model, &error), &error);
     return 0;
 }
 
 static int close_model(void **state)
 {
-    (void)state;
     ff_model_close(model);
     return 0;
 }

@@ -177,7 +177,6 @@ enum { MOMENTS = sizeof moments / sizeof *moments };
 
 static void every_command_ends_with_the_signals_number(void **state)
 {
-    (void)state;
     static const int signals[] = {SIGTERM, SIGTERM, SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < MOMENTS; i++) {
         char arguments[1024];
@@ -205,7 +204,6 @@ static void every_command_ends_with_the_signals_number(void **state)
 // So that a command that is new gets its line above.
 static void no_command_is_forgotten(void **state)
 {
-    (void)state;
     for (size_t c = 0; c < ff_command_count; c++) {
         bool found = false;
         for (size_t i = 0; i < MOMENTS; i++)
@@ -218,7 +216,6 @@ static void no_command_is_forgotten(void **state)
 // As `timeout` sends it, to the program and then to its group: one interruption, in order.
 static void the_same_signal_twice_in_a_moment_is_one(void **state)
 {
-    (void)state;
     child one;
     start(&one, "i2v -i still.png -p x --steps 500 --size 64x64 -v -o x.webp" TINY);
     wait_until(&one, "denoise 3/");
@@ -236,7 +233,6 @@ static void the_same_signal_twice_in_a_moment_is_one(void **state)
 // The first is seen between two steps, which take seconds here.
 static void a_second_signal_ends_at_once(void **state)
 {
-    (void)state;
     const char *arguments = "i2v -i still.png -p x --isa scalar -t 1 --size 192x192 --steps 4 -v -o x.webp" SHIPPED;
     child one;
     start(&one, arguments);
@@ -272,7 +268,6 @@ static void kill_when(const char *arguments, const char *says, int milliseconds)
 
 static void what_a_killed_run_leaves_is_gone_after_the_next(void **state)
 {
-    (void)state;
     static const struct {
         const char *arguments, *says, *again;
         size_t files;
@@ -311,7 +306,6 @@ static void what_a_killed_run_leaves_is_gone_after_the_next(void **state)
 
 static void what_a_living_run_writes_stays(void **state)
 {
-    (void)state;
     const char *arguments = "i2v -i still.png -p x --size 32x32 --frames 201 --steps 2 -v -o x%03d.png" TINY;
     child one;
     start(&one, arguments);
@@ -328,7 +322,6 @@ static void what_a_living_run_writes_stays(void **state)
 
 static int make_folder(void **state)
 {
-    (void)state;
     setenv("OMP_WAIT_POLICY", "passive", 1);
     if (!mkdtemp(folder) || chdir(folder) != 0 || mkfifo("silent.png", 0600) != 0)
         return -1;
@@ -341,7 +334,6 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    (void)state;
     DIR *list = opendir(".");
     const struct dirent *entry;
     while (list && (entry = readdir(list)))

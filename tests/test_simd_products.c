@@ -115,7 +115,6 @@ static void try_matmul(size_t rows, size_t columns, size_t depth)
 
 static void test_matmul(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 300; trial++) {
         size_t most = trial % 3 ? 70 : 300;
         omp_set_num_threads((int[]){1, 2, 3, 7}[trial % 4]);
@@ -173,7 +172,6 @@ static void try_convolution(bool large)
 
 static void test_convolution(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 300; trial++) {
         omp_set_num_threads((int[]){1, 2, 3, 7}[trial % 4]);
         try_convolution(trial % 20 == 0);
@@ -217,7 +215,6 @@ static void try_attention(size_t queries, size_t keys, size_t heads, size_t head
 
 static void test_attention(void **state)
 {
-    (void)state;
     for (int trial = 0; trial < 200; trial++) {
         omp_set_num_threads((int[]){1, 2, 3, 7}[trial % 4]);
         try_attention(awkward_size(80), awkward_size(trial % 10 ? 100 : 1200), awkward_size(4), awkward_size(70));

@@ -70,14 +70,12 @@ static void check_ids(const char *name, size_t vocabulary)
 
 static void ids_are_those_of_transformers(void **state)
 {
-    (void)state;
     check_ids("spiece", 547 + 100);
 }
 
 // With extra_ids, named tokens, added tokens and special tokens in the files beside it.
 static void files_beside_it_count_as_in_transformers(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_tokenizer *tokenizer;
     check_ids("spiece_configured", 547 + 10 + 4);
@@ -121,7 +119,6 @@ static void assert_refused(const void *bytes, size_t size, const char *expected)
 
 static void what_is_not_understood_is_refused_by_name(void **state)
 {
-    (void)state;
     assert_refused(AS_BYTES(""), "not a SentencePiece model, or cut off (0 bytes)");
     assert_refused(AS_BYTES("\x0A\x7F"), "cut off");
     assert_refused(AS_BYTES("\x0B\x00"), "not a SentencePiece model");          // a group
@@ -158,7 +155,6 @@ static void what_is_not_understood_is_refused_by_name(void **state)
 
 static void a_model_cut_or_changed_anywhere_is_read_or_refused(void **state)
 {
-    (void)state;
     ff_mapping file;
     ff_error error = {0};
     assert_ok(ff_map_file(TEXT "spiece/spiece.model", &file, &error), &error);
@@ -191,7 +187,6 @@ static void a_model_cut_or_changed_anywhere_is_read_or_refused(void **state)
 
 static void a_vocabulary_of_256000_pieces_loads(void **state)
 {
-    (void)state;
     enum { PIECES = 256000, LONGEST = 32 };
     char *bytes = malloc((size_t)PIECES * LONGEST);
     size_t size = 0, count;
@@ -219,13 +214,11 @@ static void a_vocabulary_of_256000_pieces_loads(void **state)
 
 static int make_folder(void **state)
 {
-    (void)state;
     return mkdtemp(folder) == NULL;
 }
 
 static int remove_folder(void **state)
 {
-    (void)state;
     remove(write_beside("spiece.model", "", 0));
     return rmdir(folder);
 }

@@ -83,7 +83,6 @@ static size_t encode_in_strips(const vae_model *m, size_t strips, const float *v
 
 static void estimates_of_work_and_memory_are_exact_for_every_length(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < VAE_MODELS; i++) {
         vae_model m = vae_model_open(vae_models[i]);
         size_t height = m.decoded.shape[1], width = m.decoded.shape[2], h = m.encoded.shape[2], w = m.encoded.shape[3];
@@ -105,7 +104,6 @@ static void strips_give_the_bits_of_whole_frames(void **state)
 {
     static const struct { size_t h, w, frames, strips; } cases[] = {
         {8, 2, 9, 2}, {9, 1, 9, 3}, {5, 3, 1, 2}, {7, 1, 5, 4}, {9, 1, 5, SIZE_MAX}};
-    (void)state;
     for (size_t i = 0; i < VAE_MODELS; i++) {
         vae_model m = vae_model_open(vae_models[i]);
         size_t factor = m.shape.spatial_factor;
@@ -157,7 +155,6 @@ static ff_status watch_progress(void *user, size_t done, size_t total, ff_error 
 
 static void strips_hand_over_frames_in_order_and_end_when_told(void **state)
 {
-    (void)state;
     vae_model m = vae_model_open("residual");
     size_t h = 6, w = 1, frames = 9;
     float *latents = vae_latents(&m, 3 * h);  // more than enough values
@@ -187,7 +184,6 @@ static void strips_hand_over_frames_in_order_and_end_when_told(void **state)
 static void memory_decides_how_many_strips(void **state)
 {
     static const size_t sides[] = {64, 256, 384, 512, 640};
-    (void)state;
     vae_model m = vae_model_open("residual_deep");
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
         ff_vae_cost cost = ff_vae_decode_cost(m.vae, 0, 5, sides[i], sides[i]);

@@ -16,7 +16,6 @@ static char folder[] = "/tmp/ff-system-XXXXXX";
 
 static void test_only_regular_files_are_mapped(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_mapping file;
     char pipe[64];
@@ -74,7 +73,6 @@ static void assert_text(const char *path, const char *expected)
 
 static void test_a_new_file_is_as_open_as_others_and_comes_whole(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_atomic_file first, second;
     struct stat facts;
@@ -99,7 +97,6 @@ static void test_a_new_file_is_as_open_as_others_and_comes_whole(void **state)
 
 static void test_several_files_appear_together(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_atomic_file files[3];
     char name[8];
@@ -131,7 +128,6 @@ static void test_several_files_appear_together(void **state)
 // Renaming would replace a device or a pipe, and fail for a folder after all the work.
 static void test_only_a_regular_file_is_replaced(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_atomic_file file;
     assert_int_equal(mkfifo(inside("pipe"), 0600), 0);
@@ -150,7 +146,6 @@ static void test_only_a_regular_file_is_replaced(void **state)
 // A run that is killed cannot clean up: the next one for the same place does, and touches nothing else.
 static void test_what_a_killed_run_leaves_is_swept(void **state)
 {
-    (void)state;
     static const char *const kept[] = {"out.firstframe-1-2.part2", "out.firstframe-1-.part", "out.part-1-2",
                                        "an-out.firstframe-1-2.part", "out.firstframe-x-2.part", "out"};
     ff_error error = {0};
@@ -197,7 +192,6 @@ static void test_what_a_killed_run_leaves_is_swept(void **state)
 
 static void test_a_file_that_cannot_be_created_leaves_nothing(void **state)
 {
-    (void)state;
     ff_error error = {0};
     char long_path[5000];
     ff_atomic_file file;
@@ -213,7 +207,6 @@ static void test_a_file_that_cannot_be_created_leaves_nothing(void **state)
 
 static void test_a_file_without_a_name_is_in_tmpdir_or_elsewhere(void **state)
 {
-    (void)state;
     const char *const places[] = {folder, "/nowhere/at/all", ""};
     ff_error error = {0};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -236,7 +229,6 @@ static void test_a_file_without_a_name_is_in_tmpdir_or_elsewhere(void **state)
 
 static void test_numbers_are_written_shortest_and_the_c_way(void **state)
 {
-    (void)state;
     static const struct {
         double value;
         const char *text;

@@ -35,7 +35,6 @@ static size_t little_endian(const uint8_t *at, size_t width)
 
 static void cleaned_prompts_are_those_of_diffusers(void **state)
 {
-    (void)state;
     ff_weights *golden = golden_open("diffusers/text/strings.safetensors");
     bytes text = golden_bytes(golden, "text"), lengths = golden_bytes(golden, "text_lengths");
     bytes cleaned = golden_bytes(golden, "cleaned"), cleaned_lengths = golden_bytes(golden, "cleaned_lengths");
@@ -93,7 +92,6 @@ static void check_ids(const ff_weights *golden, const char *name, const char *to
 
 static void ids_are_those_of_transformers(void **state)
 {
-    (void)state;
     ff_weights *golden = golden_open("diffusers/text/strings.safetensors");
     check_ids(golden, "words", FF_GOLDEN "/diffusers/text/words/tokenizer.json");
     check_ids(golden, "pieces", FF_GOLDEN "/diffusers/text/pieces/tokenizer.json");
@@ -102,7 +100,6 @@ static void ids_are_those_of_transformers(void **state)
 
 static void ids_of_a_large_vocabulary_are_those_of_transformers(void **state)
 {
-    (void)state;
     const char *folder = getenv("FF_LARGE_TOKENIZER");
     char path[1024], name[256];
     ff_error error = {0};
@@ -122,7 +119,6 @@ static void ids_of_a_large_vocabulary_are_those_of_transformers(void **state)
 
 static void broken_utf8_is_refused_with_its_offset(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         size_t size, offset;
@@ -175,7 +171,6 @@ static void check_encoding(const ff_tokenizer *tokenizer, const char *text, size
 
 static void a_vocabulary_of_256000_pieces_loads(void **state)
 {
-    (void)state;
     char path[32];
     ff_error error = {0};
     ff_tokenizer *tokenizer;
@@ -197,7 +192,6 @@ static void a_vocabulary_of_256000_pieces_loads(void **state)
 
 static void text_is_cut_but_never_the_special_tokens(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_tokenizer *tokenizer;
     int64_t ids[4];
@@ -218,7 +212,6 @@ static void text_is_cut_but_never_the_special_tokens(void **state)
 
 static void what_is_not_understood_is_refused_by_name(void **state)
 {
-    (void)state;
     static const char model[] = "\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"?\", 0]]}";
     static const char *const cases[][2] = {
         {"", "not a JSON object"},
@@ -260,7 +253,6 @@ static void what_is_not_understood_is_refused_by_name(void **state)
 
 static void buckets_are_those_of_transformers(void **state)
 {
-    (void)state;
     ff_weights *golden = golden_open("diffusers/text/buckets.safetensors");
     assert_true(ff_weights_count(golden) > 0);
     for (size_t i = 0; i < ff_weights_count(golden); i++) {
@@ -325,7 +317,6 @@ static float *embed(const ff_text_encoder *encoder, const ff_kernels *kernels, c
 // transformers' float32 output, relative L2 at most 1e-5; both builds of the scalar kernels to the bit the same.
 static void embeddings_are_those_of_transformers(void **state)
 {
-    (void)state;
     static const char *const names[] = {"umt5_gated_gelu", "umt5_bfloat16", "umt5_relu", "umt5_gated_silu",
                                         "umt5_gelu", "umt5_untied"};
     const ff_kernels *fma = ff_kernels_scalar_build(true), *libm = ff_kernels_scalar_build(false);
@@ -361,7 +352,6 @@ static void embeddings_are_those_of_transformers(void **state)
 
 static void the_embedding_may_have_either_of_its_names(void **state)
 {
-    (void)state;
     static const int64_t ids[] = {5, 1, 89, 0};
     char path[32];
     ff_error error = {0};
@@ -393,7 +383,6 @@ static void the_embedding_may_have_either_of_its_names(void **state)
 
 static void sizes_come_from_the_config_and_are_checked(void **state)
 {
-    (void)state;
     ff_error error = {0};
     ff_text_encoder *encoder;
     ff_arena *arena = ff_arena_create();

@@ -38,7 +38,6 @@ static ff_status tap(void *user, ff_dump_level level, const char *name, ff_dtype
                      const size_t *shape, void *data, ff_error *error)
 {
     tapped *wanted = user;
-    (void)error;
     assert_int_equal(level, FF_DUMP_BLOCK);
     if (strcmp(name, wanted->name) != 0)
         return FF_OK;
@@ -166,25 +165,21 @@ static void check_golden(const char *name)
 
 static void timestep_per_token_agrees_with_diffusers(void **state)
 {
-    (void)state;
     check_golden("tokens");
 }
 
 static void one_timestep_and_one_cell_patches_agree_with_diffusers(void **state)
 {
-    (void)state;
     check_golden("single");
 }
 
 static void patches_over_several_frames_agree_with_diffusers(void **state)
 {
-    (void)state;
     check_golden("volume");
 }
 
 static void bf16_weights_agree_with_diffusers(void **state)
 {
-    (void)state;
     check_golden("bf16");
 }
 
@@ -206,7 +201,6 @@ static void check_replacement(fixture *f, const char *name, const float *latents
 
 static void a_run_goes_on_from_what_the_tap_leaves(void **state)
 {
-    (void)state;
     static const char *const models[] = {"tokens", "single"};
     for (int i = 0; i < 2; i++) {
         fixture f = open_fixture(models[i]);
@@ -232,7 +226,6 @@ static void a_run_goes_on_from_what_the_tap_leaves(void **state)
 
 static void equal_timesteps_per_token_give_the_bits_of_one_timestep(void **state)
 {
-    (void)state;
     fixture f = open_fixture("single");
     float *one = allocate(f.output_count), *each = allocate(f.output_count), timesteps[30];
     assert_int_equal(f.frames * f.height * f.width, 30);
@@ -249,7 +242,6 @@ static void equal_timesteps_per_token_give_the_bits_of_one_timestep(void **state
 
 static void any_number_of_threads_gives_the_same_bits(void **state)
 {
-    (void)state;
     int threads = omp_get_max_threads();
     fixture f = open_fixture("tokens");
     float *one = allocate(f.output_count), *three = allocate(f.output_count);
@@ -343,7 +335,6 @@ static void check_estimates(const char *name, size_t unique_timesteps, size_t di
 // Padding is one row more than the prompt's own, timesteps are those of the golden script.
 static void estimates_are_what_a_run_needs(void **state)
 {
-    (void)state;
     check_estimates("tokens", 3, 8);
     check_estimates("single", 1, 10);
     check_estimates("volume", 3, 24);
@@ -389,7 +380,6 @@ static void check_refusal(const char *name, const char *from, const char *to, co
 
 static void models_that_do_not_match_their_config_are_refused(void **state)
 {
-    (void)state;
     check_refusal("tokens", "\"num_layers\": 2", "\"num_layers\": 3", "blocks.2.scale_shift_table");
     check_refusal("tokens", "\"ffn_dim\": 71", "\"ffn_dim\": 72", "blocks.0.ffn.net.0.proj.weight");
     check_refusal("tokens", "\"in_channels\": 7", "\"in_channels\": 8", "patch_embedding.weight");
@@ -400,7 +390,6 @@ static void models_that_do_not_match_their_config_are_refused(void **state)
 
 static void configs_that_are_not_computed_are_refused(void **state)
 {
-    (void)state;
     check_refusal("tokens", "\"image_dim\": null", "\"image_dim\": 1280", "image_dim");
     check_refusal("tokens", "\"added_kv_proj_dim\": null", "\"added_kv_proj_dim\": 36", "added_kv_proj_dim");
     check_refusal("tokens", "\"pos_embed_seq_len\": null", "\"pos_embed_seq_len\": 514", "pos_embed_seq_len");
@@ -417,7 +406,6 @@ static void configs_that_are_not_computed_are_refused(void **state)
 
 static void sizes_that_do_not_fit_the_model_are_refused(void **state)
 {
-    (void)state;
     fixture f = open_fixture("volume");  // patches of 2 x 2 x 2, at most 7 along an axis
     static const struct {
         size_t frames, height, width, timesteps;

@@ -15,7 +15,6 @@
 // Source: AutoencoderKLWan.encode, mode, normalised as the pipelines do. Tolerance: relative L2 1e-5.
 static void encodes_as_diffusers_for_every_length(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < VAE_MODELS; i++) {
         vae_model m = vae_model_open(vae_models[i]);
         size_t height = m.decoded.shape[1], width = m.decoded.shape[2];
@@ -48,7 +47,6 @@ static void encodes_as_diffusers_for_every_length(void **state)
 // Source: AutoencoderKLWan.decode of denormalised latents. Tolerance: relative L2 1e-5.
 static void decodes_as_diffusers_for_every_length(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < VAE_MODELS; i++) {
         vae_model m = vae_model_open(vae_models[i]);
         size_t frame_floats = m.decoded.shape[1] * m.decoded.shape[2] * 3;
@@ -74,7 +72,6 @@ static void decodes_as_diffusers_for_every_length(void **state)
 
 static void counts_every_parameter_of_the_file(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < VAE_MODELS; i++) {
         vae_model m = vae_model_open(vae_models[i]);
         size_t total = 0;
@@ -95,7 +92,6 @@ static void counts_every_parameter_of_the_file(void **state)
 
 static void decoding_ends_with_the_callbacks_status(void **state)
 {
-    (void)state;
     vae_model m = vae_model_open("residual");
     float *latents = vae_latents(&m, 3);
     ff_arena *arena = ff_arena_create();
@@ -113,7 +109,6 @@ static void decoding_ends_with_the_callbacks_status(void **state)
 
 static void encodes_the_same_from_frames_that_come_one_by_one(void **state)
 {
-    (void)state;
     vae_model m = vae_model_open("plain");
     size_t height = m.decoded.shape[1], width = m.decoded.shape[2], frames = 9;
     size_t count = m.encoded.shape[0] * 3 * m.encoded.shape[2] * m.encoded.shape[3];
@@ -211,7 +206,6 @@ static void refuses_configs_that_make_no_sense(void **state)
         {"latents_std", "[1, 1, 1, 1, 1, 0]", "latents_std has the entry 0; expected a positive number"},
     };
     vae_model m = vae_model_open("residual");
-    (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         ff_config *config = changed_config(refusals[i].key, refusals[i].value);
         ff_error error = {0};
@@ -235,7 +229,6 @@ static void names_the_tensor_that_is_missing_or_has_another_shape(void **state)
         {"base_dim", "8", "encoder.conv_in.weight"},
     };
     vae_model m = vae_model_open("residual");
-    (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         ff_config *config = changed_config(refusals[i].key, refusals[i].value);
         ff_error error = {0};
@@ -262,7 +255,6 @@ static void refuses_sizes_it_cannot_take(void **state)
     vae_model m = vae_model_open("residual");
     ff_arena *arena = ff_arena_create();
     vae_collector to = {NULL, 0, 0, SIZE_MAX};
-    (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         ff_error error = {0};
         assert_int_equal(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, NULL, sizes[i][0], sizes[i][1], sizes[i][2],

@@ -102,7 +102,6 @@ static void inject(const fault *f)
 
 static void test_injected_faults_are_blamed_on_the_right_stage_and_cause(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < fault_count; i++)
         inject(&faults[i]);
 }
@@ -112,7 +111,6 @@ static void test_an_own_dump_is_equal_in_every_stage(void **state)
 {
     static const verify_job jobs[] = {STILL, TEXT, {"tiny-ti2v", FF_SCHEDULER_EULER, 3},
                                       {"tiny-t2v", FF_SCHEDULER_UNIPC, 2}};
-    (void)state;
     for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
         link_model(jobs[i].model);
         run_folder(jobs[i], model_copy_path("dump.safetensors"));
@@ -131,7 +129,6 @@ static void test_an_own_dump_is_equal_in_every_stage(void **state)
 
 static void test_weights_in_bf16_are_called_rounding(void **state)
 {
-    (void)state;
     link_model("tiny-ti2v");
     bfloat_weights();
     run_folder((verify_job)STILL, model_copy_path("dump.safetensors"));
@@ -147,7 +144,6 @@ static void test_goldens_of_diffusers_are_called_rounding(void **state)
 {
     static const char *const runs[] = {"ti2v-i2v", "ti2v-i2v-last", "ti2v-inpaint", "ti2v-inpaint-strength", "ti2v-t2i",
                                        "ti2v-t2i-euler", "t2v-t2v", "t2v-t2i-unipc", "t2v-t2v-unguided"};
-    (void)state;
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         char path[512];
         model_name = runs[i][1] == 'i' ? "tiny-ti2v" : "tiny-t2v";
@@ -167,7 +163,6 @@ static void test_the_conformance_set_conforms(void **state)
     static const struct {
         const char *name, *model;
     } runs[] = {{"i2v", "tiny-ti2v"}, {"t2v", "tiny-t2v"}, {"i2v-bfloat16", "tiny-ti2v"}};
-    (void)state;
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         char path[512];
         model_name = runs[i].model;
@@ -202,7 +197,6 @@ static void test_the_manifest_names_the_files_that_are_there(void **state)
     ff_mapping file;
     ff_error error = {0};
     const cJSON *run, *model, *entry;
-    (void)state;
     assert_ok(ff_map_file(FF_GOLDEN "/conformance/manifest.json", &file, &error), &error);
     cJSON *manifest = cJSON_ParseWithLength(file.data, file.size);
     ff_unmap_file(&file);
@@ -260,7 +254,6 @@ static void test_a_stage_without_inputs_is_not_judged(void **state)
          {"vae_decode"}},
         {{"latents"}, {"vae_decode"}, {"frames"}},
     };
-    (void)state;
     link_model("tiny-ti2v");
     run_folder((verify_job)STILL, model_copy_path("dump.safetensors"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -279,7 +272,6 @@ static void test_a_stage_without_inputs_is_not_judged(void **state)
 static void test_a_fault_before_the_first_dumped_tensor_stands_at_the_first_block(void **state)
 {
     static const char *const dropped[][4] = {{".embed"}, {".embed", ".temb", ".text", ".block."}};
-    (void)state;
     link_model("tiny-t2v");
     patch_axes();
     run_folder((verify_job)TEXT, model_copy_path("dump.safetensors"));
@@ -324,7 +316,6 @@ static void test_bad_dumps_are_refused_with_a_sentence(void **state)
     static const size_t noise[] = {8, 1, 4, 4}, other[] = {16, 1, 4, 4}, flat[] = {8, 16}, odd[] = {8, 1, 3, 5},
                         one[] = {1};
     const char *bad = model_copy_path("bad.safetensors");
-    (void)state;
     model_name = "tiny-ti2v";
     assert_refused("/nonexistent.safetensors", "/nonexistent.safetensors");
     FILE *file = fopen(model_copy_path("bad.safetensors"), "wb");
@@ -362,14 +353,12 @@ static void test_bad_dumps_are_refused_with_a_sentence(void **state)
 
 static void spoil_output(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (strcmp(name, "call.004.output") == 0)
         ((float *)values)[count / 2] = INFINITY;
 }
 
 static void test_values_that_are_not_finite_are_a_fault(void **state)
 {
-    (void)state;
     link_model("tiny-t2v");
     run_folder((verify_job)TEXT, model_copy_path("dump.safetensors"));
     rewrite_tensors(model_copy_path("dump.safetensors"), model_copy_path("changed.safetensors"), NULL, spoil_output,
@@ -386,7 +375,6 @@ static void test_values_that_are_not_finite_are_a_fault(void **state)
 // A table is one that a run, or bench, can use.
 static void test_reduced_precisions_have_every_kernel(void **unused)
 {
-    (void)unused;
     for (int economy = FF_NO_ECONOMY; economy < FF_ECONOMIES; economy++) {
         ff_reduced state;
         const ff_kernels table = ff_verify_economy((ff_economy)economy, &state);

@@ -70,7 +70,6 @@ static size_t good_data(uint8_t data[37])
 
 static void test_a_good_file_is_read(void **state)
 {
-    (void)state;
     uint8_t data[37];
     ff_error error = {0};
     ff_weights *weights;
@@ -106,7 +105,6 @@ static void test_a_good_file_is_read(void **state)
 
 static void test_every_cut_is_refused(void **state)
 {
-    (void)state;
     uint8_t data[37], bytes[1024];
     ff_error error;
     size_t size = write_safetensors("whole.safetensors", good_header, data, good_data(data));
@@ -125,7 +123,6 @@ static void test_every_cut_is_refused(void **state)
 
 static void test_hostile_headers_are_refused(void **state)
 {
-    (void)state;
     static const struct {
         const char *header, *expected;
     } cases[] = {
@@ -167,7 +164,6 @@ static void test_hostile_headers_are_refused(void **state)
 
 static void test_shards_are_read_through_their_index(void **state)
 {
-    (void)state;
     const float one[2] = {1, 2};
     ff_error error = {0};
     ff_weights *weights;
@@ -195,7 +191,6 @@ static void test_shards_are_read_through_their_index(void **state)
 
 static void test_a_dump_reads_back(void **state)
 {
-    (void)state;
     const float values[3] = {1, NAN, -0.0f}, more[2] = {4, 5};
     const int64_t ids[2] = {5, -1};
     size_t at;
@@ -226,7 +221,6 @@ static void test_a_dump_reads_back(void **state)
 
 static void test_a_dump_holds_metadata_of_any_length(void **state)
 {
-    (void)state;
     enum { LENGTH = 400000 };   // a control character takes six bytes in JSON
     ff_error error = {0};
     ff_dump *dump;
@@ -249,7 +243,6 @@ static void test_a_dump_holds_metadata_of_any_length(void **state)
 
 static void test_configs_check_kinds_and_ranges(void **state)
 {
-    (void)state;
     const char *text = "{\"n\":12,\"x\":0.5,\"b\":true,\"s\":\"word\",\"list\":[1,2,3],\"flags\":[true,false],"
                        "\"none\":null,\"negative\":-1,\"big\":1e300}";
     ff_error error = {0};
@@ -294,7 +287,6 @@ static void test_configs_check_kinds_and_ranges(void **state)
 // Python's json writes NaN, Infinity and -Infinity, which are not JSON, for numbers that are so.
 static void test_numbers_as_python_writes_them_are_read(void **state)
 {
-    (void)state;
     static const char text[] = "{\"a\": -Infinity, \"b\":Infinity,\"c\" : NaN\n, \"list\": [NaN, -Infinity,Infinity ], "
                                "\"x\": 0.5, \"s\": \"Infinity, NaN: \\\", NaN]\", \"NaN\": true, \"n\": [2], "
                                "\"e\":NaN}";
@@ -340,7 +332,6 @@ static void test_numbers_as_python_writes_them_are_read(void **state)
 
 static int remove_folder(void **state)
 {
-    (void)state;
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command);
@@ -348,7 +339,6 @@ static int remove_folder(void **state)
 
 static int make_folder(void **state)
 {
-    (void)state;
     return mkdtemp(folder) == NULL;
 }
 

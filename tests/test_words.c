@@ -43,7 +43,6 @@ static void assert_unknown(const ff_word_list *list, const char *text, const cha
 
 static void texts_fall_into_words(void **state)
 {
-    (void)state;
     static const char *const texts[][2] = {
         {"", ""},
         {" \t\n", ""},
@@ -77,7 +76,6 @@ static void texts_fall_into_words(void **state)
 
 static void a_word_is_the_same_in_other_characters(void **state)
 {
-    (void)state;
     static const char *const same[] = {
         "smile", "SMILE", "Smile", "\uFF53\uFF4D\uFF49\uFF4C\uFF45",        // full width
         "\U0001D4FC\U0001D4F6\U0001D4F2\U0001D4F5\U0001D4EE",               // mathematical
@@ -98,7 +96,6 @@ static void a_word_is_the_same_in_other_characters(void **state)
 
 static void long_words_are_cut_between_characters(void **state)
 {
-    (void)state;
     ff_word_list *list = list_of("a");
     char text[4096] = "";
     ff_unknown_words unknown;
@@ -122,7 +119,6 @@ static void long_words_are_cut_between_characters(void **state)
 
 static void many_words_are_told_by_the_first(void **state)
 {
-    (void)state;
     ff_word_list *list = list_of("a b1");
     char *text = malloc((1 << 20) + 16);
     size_t size = 0;
@@ -148,7 +144,6 @@ static void many_words_are_told_by_the_first(void **state)
 
 static void several_texts_are_taken_together(void **state)
 {
-    (void)state;
     static const char *const texts[] = {"Cat on a lake", "cat, dog", "12"};
     ff_word_list *list = list_of("a on lake");
     ff_unknown_words unknown;
@@ -180,7 +175,6 @@ static const char *in_folder(const char *name)
 
 static int make_folder(void **state)
 {
-    (void)state;
     if (!mkdtemp(folder))
         return 1;
     for (size_t i = 0; i < PARTS; i++) {
@@ -194,7 +188,6 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    (void)state;
     remove(in_folder("firstframe.json"));
     for (size_t i = 0; i < PARTS; i++)
         remove(in_folder(parts[i]));
@@ -211,7 +204,6 @@ static void write_defaults(const char *json)
 
 static void a_folders_list_is_read_as_it_stands(void **state)
 {
-    (void)state;
     static const char *const prompts[] = {"a &lt;Cat&gt; on a \u2018lake\u2019"};   // cleaned as the model reads it
     ff_unknown_words unknown;
     ff_model *model;
@@ -230,7 +222,6 @@ static void a_folders_list_is_read_as_it_stands(void **state)
 
 static void without_a_list_nothing_is_unknown(void **state)
 {
-    (void)state;
     static const char *const prompts[] = {"a tabby cat"};
     ff_unknown_words unknown;
     ff_model *model;
@@ -256,7 +247,6 @@ static void assert_refused(const char *json, const char *expected)
 
 static void a_broken_list_is_refused(void **state)
 {
-    (void)state;
     static const char *const broken[][2] = {
         {"{\"words\": \"a cat\"}", "words must be an array"},
         {"{\"words\": {\"a\": 1}}", "words must be an array"},
@@ -280,7 +270,6 @@ static void a_broken_list_is_refused(void **state)
 
 static void a_list_that_is_too_long_is_refused(void **state)
 {
-    (void)state;
     char *json = malloc(1 << 20), *at = json;
     assert_non_null(json);
     at += sprintf(json, "{\"words\": [\"");

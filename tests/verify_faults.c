@@ -129,21 +129,18 @@ static void transpose(size_t n, float *values)
 
 static void transpose_keys(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)count;
     if (ends_with(name, "attn1.to_k.weight"))
         transpose(shape[0], values);
 }
 
 static void transpose_last_out(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)count;
     if (strcmp(name, "blocks.1.attn2.to_out.0.weight") == 0)
         transpose(shape[0], values);
 }
 
 static void transpose_text(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)count;
     if (ends_with(name, "text_embedder.linear_2.weight"))
         transpose(shape[0], values);
 }
@@ -152,7 +149,6 @@ static void transpose_text(const char *name, int rank, const size_t *shape, size
 static void pair_halves(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
     size_t from[64], heads = 2, head_dim = 14;
-    (void)rank;
     bool turned = strstr(name, "attn1.to_q.") || strstr(name, "attn1.to_k.") || strstr(name, "attn1.norm_q") ||
                   strstr(name, "attn1.norm_k");
     if (!turned)
@@ -172,28 +168,24 @@ static void multiply(size_t count, float factor, float *values)
 // A factor on the normalised queries is one on the scores.
 static void unscale_scores(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (ends_with(name, "norm_q.weight"))
         multiply(count, sqrtf(14), values);
 }
 
 static void scale_cross_twice(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (ends_with(name, "attn2.norm_q.weight"))
         multiply(count, 1 / sqrtf(14), values);
 }
 
 static void forget_norm_weights(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; (ends_with(name, "norm_q.weight") || ends_with(name, "norm_k.weight")) && i < count; i++)
         ((float *)values)[i] = 1;
 }
 
 static void forget_norm2(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strstr(name, "norm2.") && i < count; i++)
         ((float *)values)[i] = ends_with(name, "weight");
 }
@@ -201,7 +193,6 @@ static void forget_norm2(const char *name, int rank, const size_t *shape, size_t
 static void exchange_shift_scale(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
     static const size_t from[] = {1, 0, 2, 4, 3, 5};
-    (void)rank, (void)shape;
     if (strncmp(name, "blocks.", 7) == 0 && ends_with(name, "scale_shift_table"))
         reorder_rows(6, count / 6, from, values);
     if (strstr(name, "time_proj."))
@@ -210,7 +201,6 @@ static void exchange_shift_scale(const char *name, int rank, const size_t *shape
 
 static void forget_last_bias(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (strcmp(name, "blocks.1.ffn.net.2.bias") == 0)
         multiply(count, 0, values);
 }
@@ -218,7 +208,6 @@ static void forget_last_bias(const char *name, int rank, const size_t *shape, si
 // The columns that meet cosines and those that meet sines.
 static void exchange_sinusoids(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)count;
     if (!ends_with(name, "time_embedder.linear_1.weight"))
         return;
     size_t half = shape[1] / 2;
@@ -232,7 +221,6 @@ static void exchange_sinusoids(const char *name, int rank, const size_t *shape, 
 
 static void exchange_patch_axes(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strcmp(name, "patch_embedding.weight") == 0 && i < count; i += 4)
         transpose(2, (float *)values + i);
 }
@@ -240,7 +228,6 @@ static void exchange_patch_axes(const char *name, int rank, const size_t *shape,
 static void exchange_head(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
     static const size_t from[] = {1, 0};
-    (void)rank, (void)shape;
     if (strcmp(name, "scale_shift_table") == 0)
         reorder_rows(2, count / 2, from, values);
 }
@@ -248,7 +235,6 @@ static void exchange_head(const char *name, int rank, const size_t *shape, size_
 static void unpatch_by_channel(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
     size_t from[64], channels = shape[0] / 4;
-    (void)rank;
     if (strncmp(name, "proj_out.", 9) != 0)
         return;
     for (size_t i = 0; i < shape[0]; i++)
@@ -258,28 +244,24 @@ static void unpatch_by_channel(const char *name, int rank, const size_t *shape, 
 
 static void forget_later_biases(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (ends_with(name, "relative_attention_bias.weight") && !strstr(name, "block.0."))
         multiply(count, 0, values);
 }
 
 static void scale_text_scores(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (ends_with(name, "SelfAttention.q.weight"))
         multiply(count, 1 / sqrtf(6), values);  // d_kv
 }
 
 static void forget_attention(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (strstr(name, "attentions.") && strstr(name, ".proj."))
         multiply(count, 0, values);
 }
 
 static void to_bfloat(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)name, (void)rank, (void)shape;
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
         memcpy(&bits, (float *)values + i, sizeof bits);
@@ -350,35 +332,30 @@ void bfloat_weights(void)
 
 static void one_timestep(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strncmp(name, "call.", 5) == 0 && ends_with(name, ".timestep") && i < count; i++)
         ((float *)values)[i] = ((float *)values)[count - 1];
 }
 
 static void fill_padding(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)count;
     for (size_t i = 100 * shape[1]; strcmp(name, "prompt_embeds") == 0 && i < 512 * shape[1]; i++)
         ((float *)values)[i] = 0.25f;
 }
 
 static void shift_ids(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strcmp(name, "token_ids") == 0 && i < count; i++)
         ((int64_t *)values)[i] += 3;
 }
 
 static void halve_range(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strcmp(name, "frames_float") == 0 && i < count; i++)
         ((float *)values)[i] = fmaxf(0, 2 * ((float *)values)[i] - 1);
 }
 
 static void swap_colours(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strcmp(name, "frames_float") == 0 && i < count; i += 3) {
         float *pixel = (float *)values + i, before = pixel[0];
         pixel[0] = pixel[2];
@@ -388,14 +365,12 @@ static void swap_colours(const char *name, int rank, const size_t *shape, size_t
 
 static void negate_noise(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     if (strcmp(name, "noise") == 0)
         multiply(count, -1, values);
 }
 
 static void mix_to_unknown(const char *name, int rank, const size_t *shape, size_t count, void *values)
 {
-    (void)rank, (void)shape;
     for (size_t i = 0; strcmp(name, "call.000.block.01") == 0 && i < count; i++)
         ((float *)values)[i] += 1e-3f * (float)sin((double)(i * i));
 }

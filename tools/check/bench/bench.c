@@ -190,7 +190,6 @@ static ff_status run_vae_encode(const work *w, const ff_kernels *kernels)
 
 static ff_status drop_frame(void *user, size_t index, const float *pixels, ff_error *error)
 {
-    (void)index, (void)pixels, (void)error;
     return announce(user, "vae_decode");
 }
 

@@ -153,7 +153,6 @@ static ff_status replay_anchor(void *user, const void *chosen, const ff_kernels 
     const anchor_replay *r = user;
     const anchor_manner *manner = chosen;
     const ff_extent *l = &r->anchor.lattice.cells, *patch = &r->anchor.lattice.patch;
-    (void)kernels, (void)error;
     if (!r->times) {
         replay_input(r, manner->select, out);
         return FF_OK;
@@ -356,7 +355,6 @@ static ff_status replay_guidance(void *user, const void *chosen, const ff_kernel
     const float *c = r->conditional, *u = r->unconditional;
     float g = r->scale;
     int formula = ((const guidance_manner *)chosen)->formula;
-    (void)error;
     double factor = 1, dot = 0, square = 0;
     for (size_t i = 0; formula == ZERO_STAR && i < r->n; i++) {
         dot += (double)c[i] * u[i];

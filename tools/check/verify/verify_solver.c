@@ -244,7 +244,6 @@ ff_status ff_solver_replay_step(void *user, const void *chosen, const ff_kernels
     const ff_solver_replay *r = user;
     ff_schedule *schedule;
     memory m = {0};
-    (void)error;
     ff_status status = ff_solver_schedule(r, chosen, &schedule);
     if (status == FF_ERROR_INPUT) {  // a shift that gives no schedule explains nothing
         memset(out, 0, r->n * sizeof *out);

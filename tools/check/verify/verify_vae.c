@@ -256,7 +256,6 @@ static ff_status decode_frames(vae_replay *r, ff_vae_run *run, cache_note *notes
 static ff_status emit_latents(ff_vae_run *run, size_t index)
 {
     vae_replay *r = run->user;
-    (void)index;
     size_t factor = r->vae->shape.spatial_factor, channels = r->vae->shape.latent_channels;
     size_t cells = r->height / factor * (r->width / factor);
     for (size_t c = 0; c < channels; c++) {
@@ -327,7 +326,6 @@ static ff_status run_network(vae_replay *r, const ff_kernels *kernels)
 static ff_status replay(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
 {
     vae_replay r = *(const vae_replay *)user;
-    (void)error;
     r.manner = manner;
     r.out = out;
     return run_network(&r, kernels);

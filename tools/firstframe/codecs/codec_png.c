@@ -36,8 +36,6 @@ static void on_error(png_structp png, png_const_charp message)
 
 static void on_warning(png_structp png, png_const_charp message)
 {
-    (void)png;
-    (void)message;
 }
 
 static void on_read(png_structp png, png_bytep out, size_t count)
@@ -61,7 +59,6 @@ static void on_write(png_structp png, png_bytep bytes, size_t count)
 
 static void on_flush(png_structp png)
 {
-    (void)png;
 }
 
 static ff_status fail_memory(const ff_png_state *state, ff_error *error)

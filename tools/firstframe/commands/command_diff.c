@@ -251,7 +251,6 @@ static ff_status compare_frames(const ff_tensors *a, const ff_tensors *b, const 
 
 static bool interrupted(void *user)
 {
-    (void)user;
     return ff_host_interrupted();
 }
 

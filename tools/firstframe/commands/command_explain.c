@@ -188,7 +188,6 @@ static ff_status run_trials(ff_explanation *all, ff_job *job, ff_error *error)
 
 static ff_status add_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    (void)index;
     ff_status status = ff_host_go_on("decoding the steps", error);
     return status ? status : ff_output_add(user, rgb, error);
 }

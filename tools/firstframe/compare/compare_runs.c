@@ -75,7 +75,6 @@ static ff_status watch(void *user, size_t index, const ff_image *rgb, ff_error *
 {
     watcher *w = user;
     size_t bytes = 3 * rgb->width * rgb->height;
-    (void)index;
     ff_status status = keep_frame(&w->take->clip, rgb, error);
     if (status != FF_OK || !w->matched)
         return status;

@@ -90,7 +90,6 @@ ff_status ff_explanation_watch(void *user, const char *name, int rank, const siz
     ff_explanation *all = user;
     size_t number;
     char rest[64];
-    (void)rank, (void)error;
     if (strcmp(name, "anchor.known") == 0) {
         size_t cells = shape[2] * shape[3];
         for (size_t c = 0; c < shape[0]; c++)

@@ -103,7 +103,6 @@ static ff_status on_state(void *user, const void *bytes, size_t size, ff_error *
 {
     run *one = user;
     ff_error trouble;
-    (void)error;
     one->steps++;
     double expected = (ff_host_seconds() - one->begun) * (double)one->job->plan.steps / (double)one->steps;
     one->stopping = ff_host_interrupted();
