@@ -1,4 +1,4 @@
-// What the processor can do at most: the yardstick for the products.
+// What the processor can do at most: the peak that products are held against.
 #include "simd.h"
 #include "vector.h"
 

@@ -9,7 +9,7 @@
 #include "base/system.h"
 #include "bench.h"
 #include "dims.h"
-#include "yardstick.h"
+#include "reference.h"
 
 #define MOST_SIDE ((size_t)1 << 16)
 #define MOST_FRAMES ((size_t)1 << 20)
@@ -68,7 +68,7 @@ static ff_status announce(const bench *b, const char *doing)
 
 static void measure_peak(bench *b)
 {
-    double peak = ff_yardstick_peak(&b->kernels);
+    double peak = ff_measure_peak(&b->kernels);
     b->out->peak_gflops = peak > b->out->peak_gflops ? peak : b->out->peak_gflops;
 }
 
@@ -243,42 +243,43 @@ static ff_status time_vae(bench *b, const ff_vae *vae, size_t weight_bytes)
 // ---- components ----
 // Each is there for its own stage only: its weights are let go before the next.
 
-static ff_status invent(bench *b, const char *config, size_t layers, ff_invention *out)
+static ff_status draw_weights(bench *b, const char *config, size_t layers, ff_random_weights *out)
 {
     ff_status status = announce(b, "random weights");
     size_t count = b->request->blocks ? b->request->blocks : layers;
     ff_dtype dtype = b->request->bf16 ? FF_BF16 : FF_F32;
     size_t most = b->request->most_weight_bytes ? b->request->most_weight_bytes : ff_available_memory();
-    return status ? status : ff_invention_open(out, config, count, dtype, most, b->error);
+    return status ? status : ff_random_weights_open(out, config, count, dtype, most, b->error);
 }
 
-static size_t invented_bytes(const ff_invention *from)
+static size_t drawn_bytes(const ff_random_weights *from)
 {
     return (size_t)from->drawn * from->dtype->bytes;
 }
 
 static ff_status bench_text_encoder(bench *b)
 {
-    ff_invention from = {0};
+    ff_random_weights from = {0};
     ff_text_encoder *encoder = NULL;
     if (b->model) {
         ff_status status = time_text_encoder(b, b->model->text_encoder, ff_component_bytes(&b->model->text_files));
         ff_weights_release_pages(b->model->text_files.weights);
-        return ff_blame(status, (ff_suspects){.weights = b->model->text_files.weights}, b->error, "timing the text encoder");
+        return ff_blame(status, (ff_suspects){.weights = b->model->text_files.weights}, b->error,
+                        "timing the text encoder");
     }
-    ff_status status = invent(b, b->dims->text_encoder, b->dims->text_encoder_layers, &from);
+    ff_status status = draw_weights(b, b->dims->text_encoder, b->dims->text_encoder_layers, &from);
     if (status == FF_OK)
         status = ff_text_encoder_open(from.weights, from.config, &encoder, b->error);
     if (status == FF_OK)
-        status = time_text_encoder(b, encoder, invented_bytes(&from));
+        status = time_text_encoder(b, encoder, drawn_bytes(&from));
     ff_text_encoder_close(encoder);
-    ff_invention_close(&from);
+    ff_random_weights_close(&from);
     return status;
 }
 
 static ff_status bench_transformer(bench *b)
 {
-    ff_invention from = {0};
+    ff_random_weights from = {0};
     ff_transformer *transformer = NULL;
     if (b->model) {
         const ff_expert *expert = &b->model->experts[0];
@@ -286,32 +287,32 @@ static ff_status bench_transformer(bench *b)
         ff_weights_release_pages(expert->files.weights);
         return ff_blame(status, (ff_suspects){.weights = expert->files.weights}, b->error, "timing the transformer");
     }
-    ff_status status = invent(b, b->dims->transformer, b->dims->transformer_layers, &from);
+    ff_status status = draw_weights(b, b->dims->transformer, b->dims->transformer_layers, &from);
     if (status == FF_OK)
         status = ff_transformer_open(from.weights, from.config, &transformer, b->error);
     if (status == FF_OK)
-        status = time_transformer(b, transformer, invented_bytes(&from));
+        status = time_transformer(b, transformer, drawn_bytes(&from));
     ff_transformer_close(transformer);
-    ff_invention_close(&from);
+    ff_random_weights_close(&from);
     return status;
 }
 
 static ff_status bench_vae(bench *b)
 {
-    ff_invention from = {0};
+    ff_random_weights from = {0};
     ff_vae *vae = NULL;
     if (b->model) {
         ff_status status = time_vae(b, b->model->vae, ff_component_bytes(&b->model->vae_files));
         ff_weights_release_pages(b->model->vae_files.weights);
         return ff_blame(status, (ff_suspects){.weights = b->model->vae_files.weights}, b->error, "timing the VAE");
     }
-    ff_status status = invent(b, b->dims->vae, 1, &from);
+    ff_status status = draw_weights(b, b->dims->vae, 1, &from);
     if (status == FF_OK)
         status = ff_vae_open(from.weights, from.config, &vae, b->error);
     if (status == FF_OK)
-        status = time_vae(b, vae, invented_bytes(&from));
+        status = time_vae(b, vae, drawn_bytes(&from));
     ff_vae_close(vae);
-    ff_invention_close(&from);
+    ff_random_weights_close(&from);
     return status;
 }
 
@@ -355,7 +356,7 @@ static ff_status time_openblas(bench *b)
     for (size_t i = 0; i < out->count && !status; i++) {
         if ((status = announce(b, "openblas")))
             return status;
-        status = ff_yardstick_openblas(&b->recorders[i], &out->stages[i].openblas_seconds, &missing);
+        status = ff_measure_openblas(&b->recorders[i], &out->stages[i].openblas_seconds, &missing);
     }
     if (status)
         snprintf(out->openblas_missing, sizeof out->openblas_missing, "%.250s", missing.message);

@@ -86,7 +86,7 @@ static void random_bf16(uint64_t first, size_t count, float scale, uint16_t *out
 // nothing overflows on its way through the layers.
 static ff_status make_tensor(void *user, const char *name, ff_weight *view, bool *found, ff_error *error)
 {
-    ff_invention *to = user;
+    ff_random_weights *to = user;
     char shape[FF_SHAPE_TEXT];
     size_t count = 1;
     bool fits = true;
@@ -114,11 +114,11 @@ static ff_status make_tensor(void *user, const char *name, ff_weight *view, bool
     return FF_OK;
 }
 
-ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, size_t most,
-                            ff_error *error)
+ff_status ff_random_weights_open(ff_random_weights *out, const char *config, size_t layers, ff_dtype dtype, size_t most,
+                                 ff_error *error)
 {
     char text[MOST_CONFIG];
-    *out = (ff_invention){.dtype = dtype, .most = most, .memory = ff_arena_create()};
+    *out = (ff_random_weights){.dtype = dtype, .most = most, .memory = ff_arena_create()};
     if (!out->memory)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights");
     snprintf(text, sizeof text, config, layers);
@@ -127,10 +127,10 @@ ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers
     return status ? status : ff_weights_open_source(&source, NULL, &out->weights, error);
 }
 
-void ff_invention_close(ff_invention *invention)
+void ff_random_weights_close(ff_random_weights *weights)
 {
-    ff_weights_close(invention->weights);
-    ff_config_close(invention->config);
-    ff_arena_destroy(invention->memory);
-    *invention = (ff_invention){0};
+    ff_weights_close(weights->weights);
+    ff_config_close(weights->config);
+    ff_arena_destroy(weights->memory);
+    *weights = (ff_random_weights){0};
 }

@@ -21,18 +21,18 @@ const ff_dims *ff_dims_find(const char *name);
 void ff_random_floats(uint64_t first, size_t count, float scale, float *out);
 
 // One component with random weights. config: of ff_dims   dtype: FF_F32 or FF_BF16, of all tensors
-typedef struct ff_invention {
+typedef struct ff_random_weights {
     ff_config *config;
     ff_weights *weights;
     ff_arena *memory;    // what the weights point into
     ff_dtype dtype;
     uint64_t drawn;      // numbers so far
     size_t most;         // bytes that may be taken; 0: whatever can be had
-} ff_invention;
+} ff_random_weights;
 
-// most: bytes that may be taken; 0 for whatever can be had. Call ff_invention_close in any case.
-ff_status ff_invention_open(ff_invention *out, const char *config, size_t layers, ff_dtype dtype, size_t most,
-                            ff_error *error);
-void ff_invention_close(ff_invention *invention);
+// most: bytes that may be taken; 0 for whatever can be had. Call ff_random_weights_close in any case.
+ff_status ff_random_weights_open(ff_random_weights *out, const char *config, size_t layers, ff_dtype dtype, size_t most,
+                                 ff_error *error);
+void ff_random_weights_close(ff_random_weights *weights);
 
 #endif

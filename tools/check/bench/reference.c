@@ -1,4 +1,4 @@
-#include "yardstick.h"
+#include "reference.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define LEAST_RUNS 2
 #define MOST_RUNS 10
 
-double ff_yardstick_peak(const ff_kernels *kernels)
+double ff_measure_peak(const ff_kernels *kernels)
 {
     double work = 0, begun = ff_seconds(), end = begun + PEAK_SECONDS;
 #pragma omp parallel reduction(+ : work)
@@ -65,7 +65,7 @@ static ff_status add_product(const ff_kernels *openblas, const ff_recorded *shap
     return room ? FF_OK : FF_ERROR_MEMORY;
 }
 
-ff_status ff_yardstick_openblas(const ff_recorder *recorder, double *seconds, ff_error *error)
+ff_status ff_measure_openblas(const ff_recorder *recorder, double *seconds, ff_error *error)
 {
     ff_kernels openblas;
     double sum = 0, flop = 0;

@@ -16,14 +16,14 @@
 #define SHEET_SIDE 320   // longest side of a still on the contact sheet, in pixels
 
 // All runs of a job.
-typedef struct makings {
+typedef struct batch {
     ff_job *job;
     ff_destination destination;
     bool writes;              // there is an output at all
     bool sheet;
     ff_image *cells;          // [count] for the contact sheet
     double begun;
-} makings;
+} batch;
 
 // ---- results that are there already (--resume) ----
 
@@ -39,7 +39,7 @@ static cJSON *read_record(const char *path)
 }
 
 // FF_ERROR_INPUT unless every result that exists is what this run would make.
-static ff_status check_existing(const makings *all, ff_error *error)
+static ff_status check_existing(const batch *all, ff_error *error)
 {
     ff_status status = FF_OK;
     for (size_t i = 0; i < all->destination.count && status == FF_OK; i++) {
@@ -82,7 +82,7 @@ static ff_status keep_cell(ff_image *cell, const ff_image *still, ff_error *erro
     return ff_image_resize(still, cell, error);
 }
 
-static ff_status write_sheet(makings *all, char **path, ff_error *error)
+static ff_status write_sheet(batch *all, char **path, ff_error *error)
 {
     size_t count = all->destination.count;
     char (*texts)[32] = calloc(count, sizeof *texts);
@@ -110,7 +110,7 @@ static ff_status write_sheet(makings *all, char **path, ff_error *error)
 
 // ---- the runs ----
 
-static ff_status take_existing(makings *all, const char *path, size_t i, ff_error *error)
+static ff_status take_existing(batch *all, const char *path, size_t i, ff_error *error)
 {
     ff_image still = {0};
     cJSON *record = read_record(path);
@@ -125,7 +125,7 @@ static ff_status take_existing(makings *all, const char *path, size_t i, ff_erro
     return status;
 }
 
-static ff_status make_one(makings *all, size_t i, ff_error *error)
+static ff_status make_one(batch *all, size_t i, ff_error *error)
 {
     ff_image still = {0};
     char *path = all->writes ? ff_destination_path(&all->destination, i) : NULL;
@@ -149,7 +149,7 @@ static ff_status make_one(makings *all, size_t i, ff_error *error)
 }
 
 // "10 results of 128x128: a/seed-0000.png to a/seed-0009.png and a/contact.png, made in 83.1 s"
-static ff_status report_all(makings *all, const char *sheet, ff_error *error)
+static ff_status report_all(batch *all, const char *sheet, ff_error *error)
 {
     const ff_destination *destination = &all->destination;
     char *first = ff_destination_path(destination, 0), *last = ff_destination_path(destination, destination->count - 1);
@@ -165,7 +165,7 @@ static ff_status report_all(makings *all, const char *sheet, ff_error *error)
     return status;
 }
 
-static ff_status make_all(makings *all, ff_error *error)
+static ff_status make_batch(batch *all, ff_error *error)
 {
     ff_status status = FF_OK;
     char *sheet = NULL;
@@ -201,7 +201,7 @@ static ff_status choose_seed(ff_job *job, ff_error *error)
     return FF_OK;
 }
 
-static ff_status choose_destination(makings *all, ff_error *error)
+static ff_status choose_destination(batch *all, ff_error *error)
 {
     ff_job *job = all->job;
     const ff_options *options = job->options;
@@ -234,7 +234,7 @@ static ff_status choose_destination(makings *all, ff_error *error)
 
 ff_status ff_make(ff_job *job, ff_error *error)
 {
-    makings all = {.job = job, .writes = job->options->output != NULL, .begun = ff_host_seconds()};
+    batch all = {.job = job, .writes = job->options->output != NULL, .begun = ff_host_seconds()};
     bool folder_made = false;
     ff_status status = ff_job_plan(job, error);
     if (status == FF_OK)
@@ -252,7 +252,7 @@ ff_status ff_make(ff_job *job, ff_error *error)
     if (status == FF_OK && all.destination.folder)
         status = ff_host_make_folder(all.destination.output, &folder_made, error);
     if (status == FF_OK)
-        status = make_all(&all, error);
+        status = make_batch(&all, error);
     if (status != FF_OK && folder_made)
         ff_host_remove_folder(all.destination.output);
     for (size_t i = 0; all.cells && i < all.destination.count; i++)
