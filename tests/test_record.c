@@ -114,7 +114,7 @@ static void a_broken_state_is_refused(void **state)
     assert_ok(ff_state_write(path, text, "state", 5, &error), &error);
     assert_ok(ff_host_read_file(path, 1 << 20, &whole, &size, &error), &error);
     for (size_t i = 0; i < size; i++) {
-        const ff_piece cut = {whole, i}, changed = {whole, size};
+        const ff_file_part cut = {whole, i}, changed = {whole, size};
         assert_ok(ff_host_write_file(path, &cut, 1, &error), &error);
         assert_int_equal(ff_state_read(path, record, &back, &unused, &error), FF_ERROR_INPUT);
         whole[i] ^= 0x40;
@@ -158,7 +158,7 @@ static void results_are_named_after_their_seed(void **state)
 
 static void nothing_in_a_folder_is_overwritten(void **state)
 {
-    const ff_piece nothing = {"", 0};
+    const ff_file_part nothing = {"", 0};
     ff_destination destination;
     ff_error error = {0};
     char *taken = strdup(inside("seed-0004.png")), *sheet = strdup(inside("contact.png"));

@@ -101,7 +101,7 @@ ff_status ff_compare_record_write(const ff_comparison *all, const char *path, ff
     char *text = object ? cJSON_Print(object) : NULL;
     ff_status status;
     if (text)
-        status = ff_host_write_file(path, &(ff_piece){text, strlen(text)}, 1, error);
+        status = ff_host_write_file(path, &(ff_file_part){text, strlen(text)}, 1, error);
     else
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for %s", path);
     cJSON_free(text);

@@ -157,7 +157,7 @@ ff_status ff_page_write(ff_page *page, const char *path, ff_error *error)
     if (page->failed)
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the page %s", path);
     else
-        status = ff_host_write_file(path, &(ff_piece){page->text, page->length}, 1, error);
+        status = ff_host_write_file(path, &(ff_file_part){page->text, page->length}, 1, error);
     ff_page_free(page);
     return status;
 }

@@ -204,7 +204,7 @@ void ff_host_remove_file(const char *path)
     unlink(path);
 }
 
-ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error)
+ff_status ff_host_write_file(const char *path, const ff_file_part *pieces, size_t count, ff_error *error)
 {
     ff_atomic_file out;
     ff_status status = ff_protect_check(path, error);

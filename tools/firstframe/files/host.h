@@ -44,11 +44,11 @@ void ff_host_remove_folder(const char *path);  // if it is empty
 void ff_host_remove_file(const char *path);
 
 // Puts pieces one after the other into a file that appears under its name at once and whole.
-typedef struct ff_piece {
+typedef struct ff_file_part {
     const void *bytes;
     size_t size;
-} ff_piece;
-ff_status ff_host_write_file(const char *path, const ff_piece *pieces, size_t count, ff_error *error);
+} ff_file_part;
+ff_status ff_host_write_file(const char *path, const ff_file_part *pieces, size_t count, ff_error *error);
 // *bytes is the caller's, to be freed. A file of more than `most` bytes is FF_ERROR_INPUT, and so is, here and below,
 // what is no regular file.
 ff_status ff_host_read_file(const char *path, size_t most, uint8_t **bytes, size_t *size, ff_error *error);

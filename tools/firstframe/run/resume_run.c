@@ -45,7 +45,7 @@ ff_status ff_state_write(const char *path, const char *record, const void *bytes
     memcpy(head, MAGIC, MAGIC_SIZE);
     put_length(head + MAGIC_SIZE, strlen(record));
     put_length(head + MAGIC_SIZE + 8, size);
-    const ff_piece pieces[] = {{head, HEAD_SIZE}, {record, strlen(record)}, {bytes, size}, {digest, HASH_SIZE}};
+    const ff_file_part pieces[] = {{head, HEAD_SIZE}, {record, strlen(record)}, {bytes, size}, {digest, HASH_SIZE}};
     ff_sha256_start(&hash);
     for (int i = 0; i < 3; i++)
         ff_sha256_add(&hash, pieces[i].bytes, pieces[i].size);
