@@ -42,14 +42,14 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-static ff_distance compare_views(const ff_view *a, const ff_view *b)
+static ff_distance compare_views(const ff_strided *a, const ff_strided *b)
 {
     ff_error error = {0};
-    ff_comparison *comparison = ff_comparison_create();
+    ff_tensor_comparison *comparison = ff_tensor_comparison_create();
     assert_non_null(comparison);
-    assert_ok(ff_comparison_add(comparison, a, b, NULL, NULL, &error), &error);
-    ff_distance distance = ff_comparison_result(comparison);
-    ff_comparison_destroy(comparison);
+    assert_ok(ff_tensor_comparison_add(comparison, a, b, NULL, NULL, &error), &error);
+    ff_distance distance = ff_tensor_comparison_result(comparison);
+    ff_tensor_comparison_destroy(comparison);
     return distance;
 }
 
@@ -76,7 +76,7 @@ static void test_figures_are_as_defined(void **state)
         most = fabs(x - y) > most ? fabs(x - y) : most;
         different += x != y;
     }
-    ff_view view_a = ff_view_of_floats(a, 1, &count), view_b = ff_view_of_floats(b, 1, &count);
+    ff_strided view_a = ff_strided_of_floats(a, 1, &count), view_b = ff_strided_of_floats(b, 1, &count);
     ff_distance d = compare_views(&view_a, &view_b);
     assert_int_equal(d.count, N);
     assert_int_equal(d.different, different);
@@ -98,7 +98,7 @@ static void test_what_is_not_finite_is_counted_and_left_out(void **state)
 {
     const float a[] = {NAN, NAN, INFINITY, INFINITY, 1, -INFINITY, 0.0f, 2};
     const float b[] = {NAN, 1, INFINITY, -INFINITY, NAN, -INFINITY, -0.0f, 2.5f};
-    ff_view view_a = ff_view_of_floats(a, 1, (size_t[]){8}), view_b = ff_view_of_floats(b, 1, (size_t[]){8});
+    ff_strided view_a = ff_strided_of_floats(a, 1, (size_t[]){8}), view_b = ff_strided_of_floats(b, 1, (size_t[]){8});
     ff_distance d = compare_views(&view_a, &view_b);
     assert_int_equal(d.nan_a, 2);
     assert_int_equal(d.nan_b, 2);
@@ -113,7 +113,7 @@ static void test_what_is_not_finite_is_counted_and_left_out(void **state)
 static void test_zeros_have_a_distance_too(void **state)
 {
     const float zeros[3] = {0}, ones[3] = {1, 1, 1};
-    ff_view a = ff_view_of_floats(zeros, 1, (size_t[]){3}), b = ff_view_of_floats(ones, 1, (size_t[]){3});
+    ff_strided a = ff_strided_of_floats(zeros, 1, (size_t[]){3}), b = ff_strided_of_floats(ones, 1, (size_t[]){3});
     assert_true(compare_views(&a, &b).relative_l2 == 1 && compare_views(&a, &b).cosine == 0);
     assert_true(compare_views(&a, &a).relative_l2 == 0 && compare_views(&a, &a).cosine == 1);
     a.shape[0] = b.shape[0] = 0;
@@ -136,7 +136,7 @@ static void test_any_layout_gives_the_same(void **state)
         }
         float *a = malloc(count * sizeof *a), *b = malloc(count * sizeof *b);
         assert_true(a && b);
-        ff_view view_a = ff_view_of_floats(a, rank, shape), view_b = view_a;
+        ff_strided view_a = ff_strided_of_floats(a, rank, shape), view_b = view_a;
         view_b.data = b;
         for (int i = rank; i-- > 0; stride *= shape[order[i]])
             view_b.stride[order[i]] = stride;
@@ -173,7 +173,7 @@ static void test_threads_do_not_matter(void **state)
         a[i] = (float)draw() * 0x1p-24f;
         b[i] = a[i] * (1 + (float)(draw() % 5) * 0x1p-22f);
     }
-    ff_view view_a = ff_view_of_floats(a, 1, &count), view_b = ff_view_of_floats(b, 1, &count);
+    ff_strided view_a = ff_strided_of_floats(a, 1, &count), view_b = ff_strided_of_floats(b, 1, &count);
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
     ff_distance alone = compare_views(&view_a, &view_b);
@@ -200,12 +200,12 @@ static void test_every_element_type_is_read(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         float read[3];
-        ff_view a = ff_view_of_floats(expected, 1, (size_t[]){3}), b = a;
+        ff_strided a = ff_strided_of_floats(expected, 1, (size_t[]){3}), b = a;
         memcpy(bytes + 1, cases[i].values, sizeof cases[i].values);
         b.data = bytes + 1;  // unaligned
         b.dtype = cases[i].dtype;
         assert_int_equal(compare_views(&a, &b).different, 0);
-        ff_view_read(&b, read);
+        ff_strided_read(&b, read);
         assert_memory_equal(read, expected, sizeof read);
     }
 }
@@ -376,8 +376,8 @@ static void test_maps_arrange(void **state)
         assert_ok(ff_map_arrange(map, 0, "b", &tensor, &error), &error);
         assert_int_equal(tensor.rank, cases[i].rank);
         assert_memory_equal(tensor.shape, cases[i].shape, (size_t)tensor.rank * sizeof *tensor.shape);
-        ff_view_read(&tensor.view, read);
-        size_t count = ff_view_count(&tensor.view);
+        ff_strided_read(&tensor.view, read);
+        size_t count = ff_strided_count(&tensor.view);
         assert_true(read[0] == cases[i].first && read[count - 1] == cases[i].last && read[1] == cases[i].second);
         ff_map_close(map);
     }

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
             ff_weight weight = {.data = values, .dtype = FF_F32, .rank = 3, .shape = {2, 3, 4}};
             ff_arranged tensor = ff_arranged_of(&weight);
             if (ff_map_match(map, rule, names[i], ours) && !ff_map_arrange(map, rule, names[i], &tensor, NULL))
-                ff_view_read(&tensor.view, read);
+                ff_strided_read(&tensor.view, read);
         }
     ff_map_close(map);
     return 0;

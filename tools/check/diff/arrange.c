@@ -6,7 +6,7 @@
 
 ff_arranged ff_arranged_of(const ff_weight *weight)
 {
-    ff_arranged tensor = {.view = ff_view_of(weight), .rank = weight->rank};
+    ff_arranged tensor = {.view = ff_strided_of(weight), .rank = weight->rank};
     memcpy(tensor.shape, weight->shape, (size_t)weight->rank * sizeof *tensor.shape);
     return tensor;
 }
@@ -39,8 +39,8 @@ ff_status ff_arrangement_parse(int count, char *const *words, ff_arrangement *ou
         const char *usage;
     } known[] = {
         [FF_ARRANGE_TRANSPOSE] = {"transpose", 0, 0, 0, "transpose"},
-        [FF_ARRANGE_PERMUTE] = {"permute", 1, FF_VIEW_MOST_AXES, 0, "permute AXIS AXIS ..."},
-        [FF_ARRANGE_RESHAPE] = {"reshape", 1, FF_VIEW_MOST_AXES, -1, "reshape SIZE SIZE ..."},
+        [FF_ARRANGE_PERMUTE] = {"permute", 1, FF_STRIDED_MOST_AXES, 0, "permute AXIS AXIS ..."},
+        [FF_ARRANGE_RESHAPE] = {"reshape", 1, FF_STRIDED_MOST_AXES, -1, "reshape SIZE SIZE ..."},
         [FF_ARRANGE_SELECT] = {"select", 2, 2, 0, "select AXIS INDEX"},
         [FF_ARRANGE_CHANNELS_FIRST] = {"channels-first", 0, 0, 0, "channels-first"},
         [FF_ARRANGE_CHANNELS_LAST] = {"channels-last", 0, 0, 0, "channels-last"},
@@ -102,7 +102,7 @@ static ff_status select_element(const ff_arrangement *by, ff_arranged *tensor, f
 }
 
 // Whether the elements lie one after the other.
-static bool lies_in_order(const ff_view *view)
+static bool lies_in_order(const ff_strided *view)
 {
     size_t stride = 1;
     for (int i = view->rank; i-- > 0; stride *= view->shape[i])
@@ -113,7 +113,7 @@ static bool lies_in_order(const ff_view *view)
 
 static ff_status reshape(const ff_arrangement *by, ff_arranged *tensor, ff_error *error)
 {
-    size_t count = ff_view_count(&tensor->view), rest = 1, *open = NULL;
+    size_t count = ff_strided_count(&tensor->view), rest = 1, *open = NULL;
     bool fits = true;
     for (int i = 0; i < by->count; i++) {
         tensor->shape[i] = (size_t)by->number[i];
@@ -131,7 +131,7 @@ static ff_status reshape(const ff_arrangement *by, ff_arranged *tensor, ff_error
     tensor->rank = by->count;
     if (lies_in_order(&tensor->view)) {
         ff_weight flat = {.data = tensor->view.data, .dtype = tensor->view.dtype};
-        tensor->view = ff_view_of(&flat);
+        tensor->view = ff_strided_of(&flat);
         tensor->view.rank = tensor->rank;
         size_t stride = 1;
         for (int i = tensor->rank; i-- > 0; stride *= tensor->shape[i]) {

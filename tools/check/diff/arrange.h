@@ -7,9 +7,9 @@
 // A tensor with its shape. The view holds the same elements in the same order; its axes are those of the shape, or,
 // after a reshape of what does not lie in row-major order, still the ones before.
 typedef struct ff_arranged {
-    ff_view view;
+    ff_strided view;
     int rank;
-    size_t shape[FF_VIEW_MOST_AXES];
+    size_t shape[FF_STRIDED_MOST_AXES];
 } ff_arranged;
 
 ff_arranged ff_arranged_of(const ff_weight *weight);
@@ -26,7 +26,7 @@ typedef enum ff_arrangement_kind {
 typedef struct ff_arrangement {
     ff_arrangement_kind kind;
     int count;
-    long long number[FF_VIEW_MOST_AXES];
+    long long number[FF_STRIDED_MOST_AXES];
 } ff_arrangement;
 
 // words: the operation's name and its numbers. FF_ERROR_INPUT: a sentence that goes on after "FILE:LINE: ".

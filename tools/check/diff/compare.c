@@ -31,7 +31,7 @@ typedef struct partial {
     uint32_t max_ulp;
 } partial;
 
-struct ff_comparison {
+struct ff_tensor_comparison {
     partial sum;
     partial *pieces;      // [BATCH]
     int threads, busy;    // busy: those that have counted anything
@@ -40,23 +40,23 @@ struct ff_comparison {
 
 static const partial nothing = {.first_different = SIZE_MAX};
 
-ff_comparison *ff_comparison_create(void)
+ff_tensor_comparison *ff_tensor_comparison_create(void)
 {
-    ff_comparison *comparison = calloc(1, sizeof *comparison);
+    ff_tensor_comparison *comparison = calloc(1, sizeof *comparison);
     if (!comparison)
         return NULL;
     comparison->threads = omp_get_max_threads();
     comparison->pieces = malloc(BATCH * sizeof *comparison->pieces);
     comparison->histograms = calloc((size_t)comparison->threads, BUCKETS * sizeof *comparison->histograms);
     if (!comparison->pieces || !comparison->histograms) {
-        ff_comparison_destroy(comparison);
+        ff_tensor_comparison_destroy(comparison);
         return NULL;
     }
     comparison->sum = nothing;
     return comparison;
 }
 
-void ff_comparison_destroy(ff_comparison *comparison)
+void ff_tensor_comparison_destroy(ff_tensor_comparison *comparison)
 {
     if (!comparison)
         return;
@@ -75,7 +75,7 @@ static size_t bucket_of(uint32_t steps)
     return EXACT + (size_t)octave * (EXACT / 2) + ((steps >> (octave + 1)) & (EXACT / 2 - 1));
 }
 
-void ff_comparison_clear(ff_comparison *comparison)
+void ff_tensor_comparison_clear(ff_tensor_comparison *comparison)
 {
     size_t used = bucket_of(comparison->sum.max_ulp) + 1;
     for (int thread = 0; thread < comparison->busy; thread++)
@@ -260,8 +260,8 @@ static size_t find_largest(const ff_pairing *pairing, size_t piece, double max_a
     return ff_pairing_index(pairing, piece, i);
 }
 
-ff_status ff_comparison_add(ff_comparison *comparison, const ff_view *a, const ff_view *b, void (*between)(void *user),
-                            void *user, ff_error *error)
+ff_status ff_tensor_comparison_add(ff_tensor_comparison *comparison, const ff_strided *a, const ff_strided *b,
+                                   void (*between)(void *user), void *user, ff_error *error)
 {
     ff_pairing pairing;
     ff_status status = ff_pairing_make(a, b, &pairing, error);
@@ -293,7 +293,7 @@ ff_status ff_comparison_add(ff_comparison *comparison, const ff_view *a, const f
 }
 
 // The smallest distance that `percent` of 100 pairs do not exceed.
-static uint32_t percentile(const ff_comparison *comparison, size_t percent)
+static uint32_t percentile(const ff_tensor_comparison *comparison, size_t percent)
 {
     size_t pairs = comparison->sum.finite, seen = 0;
     size_t wanted = pairs / 100 * percent + (pairs % 100 * percent + 99) / 100;
@@ -308,7 +308,7 @@ static uint32_t percentile(const ff_comparison *comparison, size_t percent)
     return 0;
 }
 
-ff_distance ff_comparison_result(const ff_comparison *comparison)
+ff_distance ff_tensor_comparison_result(const ff_tensor_comparison *comparison)
 {
     const partial *sum = &comparison->sum;
     ff_distance result = {

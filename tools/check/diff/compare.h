@@ -1,9 +1,9 @@
 // How far two tensors are apart, gathered piece by piece: neither is copied, converted as a whole or held in memory.
 //
-//     ff_comparison *comparison = ff_comparison_create();
-//     ff_view a = ff_view_of(&weight), b = ff_view_of_floats(computed, rank, shape);
-//     ff_status status = ff_comparison_add(comparison, &a, &b, NULL, NULL, error);
-//     ff_distance distance = ff_comparison_result(comparison);
+//     ff_tensor_comparison *comparison = ff_tensor_comparison_create();
+//     ff_strided a = ff_strided_of(&weight), b = ff_strided_of_floats(computed, rank, shape);
+//     ff_status status = ff_tensor_comparison_add(comparison, &a, &b, NULL, NULL, error);
+//     ff_distance distance = ff_tensor_comparison_result(comparison);
 //
 // Results do not depend on the number of threads.
 #ifndef FF_COMPARE_H
@@ -11,22 +11,22 @@
 
 #include "base/tensor.h"
 
-#define FF_VIEW_MOST_AXES 8
+#define FF_STRIDED_MOST_AXES 8
 
 // Numbers lying somewhere, seen as a tensor: element [i, j, ...] is data[i * stride[0] + j * stride[1] + ...].
 // data may be unaligned and of any element type.
-typedef struct ff_view {
+typedef struct ff_strided {
     const void *data;
     ff_dtype dtype;
     int rank;
-    size_t shape[FF_VIEW_MOST_AXES], stride[FF_VIEW_MOST_AXES];
-} ff_view;
+    size_t shape[FF_STRIDED_MOST_AXES], stride[FF_STRIDED_MOST_AXES];
+} ff_strided;
 
-ff_view ff_view_of(const ff_weight *weight);
-ff_view ff_view_of_floats(const float *data, int rank, const size_t *shape);
-ff_view ff_view_of_doubles(const double *data, int rank, const size_t *shape);
-size_t ff_view_count(const ff_view *view);
-void ff_view_read(const ff_view *view, float *out);      // all elements in row-major order, rounded to f32
+ff_strided ff_strided_of(const ff_weight *weight);
+ff_strided ff_strided_of_floats(const float *data, int rank, const size_t *shape);
+ff_strided ff_strided_of_doubles(const double *data, int rank, const size_t *shape);
+size_t ff_strided_count(const ff_strided *view);
+void ff_strided_read(const ff_strided *view, float *out);      // all elements in row-major order, rounded to f32
 
 // What was found. Index i counts the elements of a in row-major order, over all tensors added.
 typedef struct ff_distance {
@@ -44,17 +44,17 @@ typedef struct ff_distance {
                                    // neighbouring floats; below 4096 exact, above at most 1/2048 too high
 } ff_distance;
 
-typedef struct ff_comparison ff_comparison;
-ff_comparison *ff_comparison_create(void);               // NULL without memory
-void ff_comparison_destroy(ff_comparison *comparison);   // NULL allowed
-void ff_comparison_clear(ff_comparison *comparison);     // as new
+typedef struct ff_tensor_comparison ff_tensor_comparison;
+ff_tensor_comparison *ff_tensor_comparison_create(void);               // NULL without memory
+void ff_tensor_comparison_destroy(ff_tensor_comparison *comparison);   // NULL allowed
+void ff_tensor_comparison_clear(ff_tensor_comparison *comparison);     // as new
 
 // Goes on with another tensor, or part of one. The elements of each are taken in row-major order; shapes need not be
 // the same, but an axis of one must be an axis of the other, or several of them, or a part. between: called now and
 // then, by one thread, when everything read so far may be dropped from memory; may be NULL.
 // FF_ERROR_INPUT: not as many elements in both, or axes that do not divide into each other.
-ff_status ff_comparison_add(ff_comparison *comparison, const ff_view *a, const ff_view *b, void (*between)(void *user),
-                            void *user, ff_error *error);
-ff_distance ff_comparison_result(const ff_comparison *comparison);
+ff_status ff_tensor_comparison_add(ff_tensor_comparison *comparison, const ff_strided *a, const ff_strided *b,
+                                   void (*between)(void *user), void *user, ff_error *error);
+ff_distance ff_tensor_comparison_result(const ff_tensor_comparison *comparison);
 
 #endif

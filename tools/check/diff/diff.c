@@ -116,28 +116,28 @@ static bool is_masked(const char *name)
 }
 
 // One channel of latents [channels, ...], each of `cells` values. False if the view is not divided so.
-static bool view_channel(const ff_view *latents, size_t channel, size_t cells, ff_view *out)
+static bool view_channel(const ff_strided *latents, size_t channel, size_t cells, ff_strided *out)
 {
     int first = 0;
     while (first < latents->rank && latents->shape[first] == 1)
         first++;
     if (first == latents->rank || channel >= latents->shape[first])
         return false;
-    *out = (ff_view){.dtype = latents->dtype, .rank = latents->rank - first - 1};
+    *out = (ff_strided){.dtype = latents->dtype, .rank = latents->rank - first - 1};
     out->data = (const char *)latents->data + channel * latents->stride[first] * latents->dtype->bytes;
     memcpy(out->shape, latents->shape + first + 1, (size_t)out->rank * sizeof *out->shape);
     memcpy(out->stride, latents->stride + first + 1, (size_t)out->rank * sizeof *out->stride);
-    return ff_view_count(out) == cells;
+    return ff_strided_count(out) == cells;
 }
 
 // Compares channel by channel, with zeros for what is known. *done is false if there is no mask that fits.
-static ff_status compare_unknown(const files *both, const ff_view *a, const ff_view *b, ff_comparison *comparison,
-                                 bool *done, ff_error *error)
+static ff_status compare_unknown(const files *both, const ff_strided *a, const ff_strided *b,
+                                 ff_tensor_comparison *comparison, bool *done, ff_error *error)
 {
     const ff_tensor *mask = ff_tensors_find(both->a, "anchor.mask");
     mask = mask ? mask : ff_tensors_find(both->b, "anchor.mask");
-    size_t cells = mask ? ff_view_count(&mask->view) : 0, count = ff_view_count(a);
-    ff_view channel_a, channel_b;
+    size_t cells = mask ? ff_strided_count(&mask->view) : 0, count = ff_strided_count(a);
+    ff_strided channel_a, channel_b;
     ff_status status = FF_OK;
     *done = cells > 0 && count % cells == 0 && view_channel(a, 0, cells, &channel_a) &&
             view_channel(b, 0, cells, &channel_b);
@@ -146,18 +146,18 @@ static ff_status compare_unknown(const files *both, const ff_view *a, const ff_v
     float *values = calloc(cells, 3 * sizeof *values);  // the mask, a channel of a, one of b
     if (!values)
         return ff_fail(error, FF_ERROR_MEMORY, "not enough memory for %zu cells of latents", cells);
-    ff_view_read(&mask->view, values);
+    ff_strided_read(&mask->view, values);
     for (size_t channel = 0; channel < count / cells && !status; channel++) {
         view_channel(a, channel, cells, &channel_a);
         view_channel(b, channel, cells, &channel_b);
-        ff_view_read(&channel_a, values + cells);
-        ff_view_read(&channel_b, values + 2 * cells);
+        ff_strided_read(&channel_a, values + cells);
+        ff_strided_read(&channel_b, values + 2 * cells);
         for (size_t i = 0; i < cells; i++)
             if (values[i] == 0)
                 values[cells + i] = values[2 * cells + i] = 0;
-        ff_view unknown_a = ff_view_of_floats(values + cells, 1, &cells);
-        ff_view unknown_b = ff_view_of_floats(values + 2 * cells, 1, &cells);
-        status = ff_comparison_add(comparison, &unknown_a, &unknown_b, NULL, NULL, error);
+        ff_strided unknown_a = ff_strided_of_floats(values + cells, 1, &cells);
+        ff_strided unknown_b = ff_strided_of_floats(values + 2 * cells, 1, &cells);
+        status = ff_tensor_comparison_add(comparison, &unknown_a, &unknown_b, NULL, NULL, error);
     }
     free(values);
     return status;
@@ -185,7 +185,7 @@ static void release(void *user)
     ff_tensors_release(both->b);
 }
 
-static ff_status compare_row(ff_diff_row *row, ff_comparison *comparison, files *both, ff_error *error)
+static ff_status compare_row(ff_diff_row *row, ff_tensor_comparison *comparison, files *both, ff_error *error)
 {
     ff_tensor a = *row->a, b = *row->b;
     look_at_first_frame(&a, row->b);
@@ -194,17 +194,17 @@ static ff_status compare_row(ff_diff_row *row, ff_comparison *comparison, files 
     row->beyond = true;
     if (row->shapes_differ)
         return FF_OK;
-    ff_comparison_clear(comparison);
+    ff_tensor_comparison_clear(comparison);
     ff_error reason = {0};
     ff_status status = FF_OK;
     bool done = false;
     if (is_masked(row->name))
         status = compare_unknown(both, &a.view, &b.view, comparison, &done, &reason);
     if (!status && !done)
-        status = ff_comparison_add(comparison, &a.view, &b.view, release, both, &reason);
+        status = ff_tensor_comparison_add(comparison, &a.view, &b.view, release, both, &reason);
     if (status)
         return ff_fail(error, status, "%s: %s", row->name, reason.message);
-    row->distance = ff_comparison_result(comparison);
+    row->distance = ff_tensor_comparison_result(comparison);
     row->error = row->distance.unmatched ? INFINITY :
                  row->whole ? row->distance.max_abs : row->distance.relative_l2;
     row->beyond = !(row->error <= row->tolerance);
@@ -223,7 +223,7 @@ typedef struct diffing {
     ff_error *error;
 } diffing;
 
-static ff_status compare_row_and_count(const diffing *d, size_t i, ff_comparison *comparison)
+static ff_status compare_row_and_count(const diffing *d, size_t i, ff_tensor_comparison *comparison)
 {
     ff_diff *out = d->out;
     ff_diff_row *row = &out->rows[i];
@@ -246,7 +246,7 @@ static ff_status compare_all(void *user)
 {
     const diffing *d = user;
     const ff_tensors *a = d->both.a, *b = d->both.b;
-    ff_comparison *comparison = ff_comparison_create();
+    ff_tensor_comparison *comparison = ff_tensor_comparison_create();
     ff_status status = list_rows(a, b, d->out, d->error);
     if (!comparison)
         status = ff_fail(d->error, FF_ERROR_MEMORY, "not enough memory to compare tensors");
@@ -256,7 +256,7 @@ static ff_status compare_all(void *user)
     for (size_t i = 0; i < d->out->count && !status; i++)
         if (d->out->rows[i].a && d->out->rows[i].b)
             status = compare_row_and_count(d, i, comparison);
-    ff_comparison_destroy(comparison);
+    ff_tensor_comparison_destroy(comparison);
     return status;
 }
 

@@ -4,9 +4,9 @@
 
 #define TILE 64  // of pieces whose rows lie along different axes in a and b
 
-ff_view ff_view_of(const ff_weight *weight)
+ff_strided ff_strided_of(const ff_weight *weight)
 {
-    ff_view view = {.data = weight->data, .dtype = weight->dtype, .rank = weight->rank};
+    ff_strided view = {.data = weight->data, .dtype = weight->dtype, .rank = weight->rank};
     size_t stride = 1;
     for (int i = view.rank; i-- > 0; stride *= view.shape[i]) {
         view.shape[i] = weight->shape[i];
@@ -15,24 +15,24 @@ ff_view ff_view_of(const ff_weight *weight)
     return view;
 }
 
-static ff_view view_of_numbers(const void *data, ff_dtype dtype, int rank, const size_t *shape)
+static ff_strided view_of_numbers(const void *data, ff_dtype dtype, int rank, const size_t *shape)
 {
     ff_weight weight = {.data = data, .dtype = dtype, .rank = rank};
     memcpy(weight.shape, shape, (size_t)rank * sizeof *shape);
-    return ff_view_of(&weight);
+    return ff_strided_of(&weight);
 }
 
-ff_view ff_view_of_floats(const float *data, int rank, const size_t *shape)
+ff_strided ff_strided_of_floats(const float *data, int rank, const size_t *shape)
 {
     return view_of_numbers(data, FF_F32, rank, shape);
 }
 
-ff_view ff_view_of_doubles(const double *data, int rank, const size_t *shape)
+ff_strided ff_strided_of_doubles(const double *data, int rank, const size_t *shape)
 {
     return view_of_numbers(data, FF_F64, rank, shape);
 }
 
-size_t ff_view_count(const ff_view *view)
+size_t ff_strided_count(const ff_strided *view)
 {
     size_t count = 1;
     for (int i = 0; i < view->rank; i++)
@@ -50,7 +50,7 @@ size_t ff_view_count(const ff_view *view)
         out[i] = (double)(expression);                                         \
     }
 
-static void read_run(const ff_view *view, size_t first, size_t stride, size_t count, double *out)
+static void read_run(const ff_strided *view, size_t first, size_t stride, size_t count, double *out)
 {
     const char *bytes = view->data;
     if (view->dtype == FF_F32 && stride == 1) {
@@ -78,9 +78,9 @@ static void read_run(const ff_view *view, size_t first, size_t stride, size_t co
     }
 }
 
-void ff_view_read(const ff_view *view, float *out)
+void ff_strided_read(const ff_strided *view, float *out)
 {
-    size_t at[FF_VIEW_MOST_AXES] = {0}, count = ff_view_count(view);
+    size_t at[FF_STRIDED_MOST_AXES] = {0}, count = ff_strided_count(view);
     int last = view->rank - 1;
     size_t length = last < 0 ? 1 : view->shape[last], stride = last < 0 ? 1 : view->stride[last];
     double run[FF_PIECE_ELEMENTS];
@@ -103,7 +103,7 @@ void ff_view_read(const ff_view *view, float *out)
 
 // Axes of both views, innermost first, none of length 1; an axis of one that is a row of axes of the other is divided.
 // False if the axes do not divide into each other.
-static bool divide_axes(const ff_view *a, const ff_view *b, ff_pairing *out)
+static bool divide_axes(const ff_strided *a, const ff_strided *b, ff_pairing *out)
 {
     int i = a->rank, j = b->rank;
     size_t left_a = 1, left_b = 1, stride_a = 0, stride_b = 0;  // of the axes being divided
@@ -181,10 +181,10 @@ static void shape_pieces(ff_pairing *out)
         grow(out, i, FF_PIECE_ELEMENTS, &room);
 }
 
-ff_status ff_pairing_make(const ff_view *a, const ff_view *b, ff_pairing *out, ff_error *error)
+ff_status ff_pairing_make(const ff_strided *a, const ff_strided *b, ff_pairing *out, ff_error *error)
 {
     *out = (ff_pairing){.a = a, .b = b};
-    size_t count_a = ff_view_count(a), count_b = ff_view_count(b);
+    size_t count_a = ff_strided_count(a), count_b = ff_strided_count(b);
     if (count_a != count_b)
         return ff_fail(error, FF_ERROR_INPUT, "%zu elements cannot be compared with %zu", count_a, count_b);
     if (count_a == 0)      // no pieces

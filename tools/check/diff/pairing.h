@@ -6,10 +6,10 @@
 #include "compare.h"
 
 #define FF_PIECE_ELEMENTS 2048
-#define FF_PAIRING_MOST_AXES (2 * FF_VIEW_MOST_AXES)
+#define FF_PAIRING_MOST_AXES (2 * FF_STRIDED_MOST_AXES)
 
 typedef struct ff_pairing {
-    const ff_view *a, *b;
+    const ff_strided *a, *b;
     bool in_order;             // both are read from beginning to end
     size_t pieces;
     int rank;                  // of the axes below: those of the views, divided and joined until they agree
@@ -20,7 +20,7 @@ typedef struct ff_pairing {
 
 // Both views must stay where they are.
 // FF_ERROR_INPUT: not as many elements in both, or axes that do not divide into each other.
-ff_status ff_pairing_make(const ff_view *a, const ff_view *b, ff_pairing *out, ff_error *error);
+ff_status ff_pairing_make(const ff_strided *a, const ff_strided *b, ff_pairing *out, ff_error *error);
 
 // Reads a piece as doubles, into room for FF_PIECE_ELEMENTS each. Returns how many there are.
 size_t ff_pairing_read(const ff_pairing *pairing, size_t piece, double *a, double *b);

@@ -11,8 +11,8 @@ typedef struct ff_tensor {
     size_t index;          // in the file's order
     ff_dtype dtype;
     int rank;
-    size_t shape[FF_VIEW_MOST_AXES];
-    ff_view view;          // the elements in row-major order of the shape
+    size_t shape[FF_STRIDED_MOST_AXES];
+    ff_strided view;          // the elements in row-major order of the shape
 } ff_tensor;
 
 typedef struct ff_tensors ff_tensors;

@@ -109,7 +109,7 @@ static cJSON *row_object(const ff_diff_row *row)
 // Index `at` of a tensor's elements as "[3, 17]".
 static void print_place(const ff_tensor *tensor, size_t at, char text[FF_SHAPE_TEXT])
 {
-    size_t place[FF_VIEW_MOST_AXES];
+    size_t place[FF_STRIDED_MOST_AXES];
     for (int i = tensor->rank; i-- > 0; at /= tensor->shape[i])
         place[i] = at % tensor->shape[i];
     ff_print_shape(text, tensor->rank, place);

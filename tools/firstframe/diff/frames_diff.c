@@ -38,11 +38,11 @@ static void read_frame(const ff_tensor *tensor, size_t index, float *values, ff_
     size_t shape[4], stride[4], count = 3 * out->width * out->height;
     bool whole = tensor->dtype == FF_U8 || tensor->dtype == FF_I32 || tensor->dtype == FF_I64;
     picture_axes(tensor, shape, stride);
-    ff_view frame = {.dtype = tensor->dtype, .rank = 3};
+    ff_strided frame = {.dtype = tensor->dtype, .rank = 3};
     frame.data = (const char *)tensor->view.data + index * stride[0] * tensor->dtype->bytes;
     memcpy(frame.shape, shape + 1, 3 * sizeof *shape);
     memcpy(frame.stride, stride + 1, 3 * sizeof *stride);
-    ff_view_read(&frame, values);
+    ff_strided_read(&frame, values);
     for (size_t i = 0; i < count; i++) {
         float level = whole ? values[i] : values[i] * 255.0f;
         out->rgb[i] = level >= 255 ? 255 : level > 0 ? (uint8_t)rintf(level) : 0;
