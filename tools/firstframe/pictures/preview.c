@@ -74,12 +74,19 @@ static void solve(size_t n, double *a, double *b)
     }
 }
 
-// Adds a picture's cells to the normal equations: features are a cell's latents and 1, the target its mean colour.
-//   latents: [channels, frames, CELLS, CELLS], of which frame `frame` is taken
-static void add_cells(const ff_image *image, const float *latents, size_t channels, size_t frames, size_t frame,
-                      size_t factor, double *a, double *b, double *features)
+// Least squares of three targets by n features: a x = b.
+typedef struct normal_equations {
+    size_t n;
+    double *a, *b;        // [n, n], [3, n]
+    double *features;     // [n] of one cell
+} normal_equations;
+
+// Adds a picture's cells: features are a cell's latents and 1, the target its mean colour.
+//   latents: [n - 1, frames, CELLS, CELLS], of which frame `frame` is taken   factor: pixels of a cell's side
+static void add_cells(const normal_equations *sums, const ff_image *image, size_t factor, const float *latents,
+                      size_t frames, size_t frame)
 {
-    size_t cells = CELLS * CELLS, n = channels + 1;
+    size_t cells = CELLS * CELLS, n = sums->n;
     for (size_t cell = 0; cell < cells; cell++) {
         double colour[3] = {0};
         size_t left = cell % CELLS * factor, top = cell / CELLS * factor;
@@ -87,14 +94,15 @@ static void add_cells(const ff_image *image, const float *latents, size_t channe
             for (size_t x = left; x < left + factor; x++)
                 for (size_t c = 0; c < 3; c++)
                     colour[c] += image->rgb[3 * (y * image->width + x) + c] / (double)(factor * factor);
-        for (size_t c = 0; c < channels; c++)
+        double *features = sums->features;
+        for (size_t c = 0; c + 1 < n; c++)
             features[c] = latents[(frames * c + frame) * cells + cell];
-        features[channels] = 1;
+        features[n - 1] = 1;
         for (size_t i = 0; i < n; i++) {
             for (size_t k = 0; k < n; k++)
-                a[i * n + k] += features[i] * features[k];
+                sums->a[i * n + k] += features[i] * features[k];
             for (size_t c = 0; c < 3; c++)
-                b[c * n + i] += features[i] * colour[c];
+                sums->b[c * n + i] += features[i] * colour[c];
         }
     }
 }
@@ -119,8 +127,8 @@ static ff_status fit(const ff_model *model, size_t channels, size_t threads, dou
             break;
         status = ff_encode_image(model, &image, frames, threads, latents, error);
         for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++)
-            add_cells(&image, latents, channels, latent_frames, frame, facts.spatial_factor, a + frame * n * n,
-                      maps + frame * 3 * n, features);
+            add_cells(&(normal_equations){n, a + frame * n * n, maps + frame * 3 * n, features}, &image,
+                      facts.spatial_factor, latents, latent_frames, frame);
     }
     for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++) {
         for (size_t i = 0; i < n; i++)
