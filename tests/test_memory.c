@@ -264,10 +264,10 @@ static void test_verifying_without_memory(void **state)
 static void test_norms_without_memory_are_told(void **unused)
 {
     float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, weight[8] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f}, out[8];
-    for (int economy = FF_NO_ECONOMY; economy < FF_ECONOMIES; economy++) {
-        ff_reduced state;
-        const ff_kernels kernels = ff_verify_economy((ff_economy)economy, &state);
-        bool rounds = economy == FF_WEIGHTS_BFLOAT || economy == FF_WEIGHTS_HALF;
+    for (int reduced = FF_NOT_REDUCED; reduced < FF_REDUCED_PRECISIONS; reduced++) {
+        ff_reduced_state state;
+        const ff_kernels kernels = ff_verify_reduced((ff_reduced_precision)reduced, &state);
+        bool rounds = reduced == FF_WEIGHTS_BFLOAT || reduced == FF_WEIGHTS_HALF;
         for (int norm = 0; norm < 3; norm++)
             for (size_t k = 0; k <= 1; k++) {
                 atomic_store(&taken, 0);

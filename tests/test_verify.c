@@ -375,9 +375,9 @@ static void test_values_that_are_not_finite_are_a_fault(void **state)
 // A table is one that a run, or bench, can use.
 static void test_reduced_precisions_have_every_kernel(void **unused)
 {
-    for (int economy = FF_NO_ECONOMY; economy < FF_ECONOMIES; economy++) {
-        ff_reduced state;
-        const ff_kernels table = ff_verify_economy((ff_economy)economy, &state);
+    for (int reduced = FF_NOT_REDUCED; reduced < FF_REDUCED_PRECISIONS; reduced++) {
+        ff_reduced_state state;
+        const ff_kernels table = ff_verify_reduced((ff_reduced_precision)reduced, &state);
         void (*entries[(sizeof table - offsetof(ff_kernels, matmul)) / sizeof(void (*)(void))])(void);
         float sum;
         memcpy(entries, (const char *)&table + offsetof(ff_kernels, matmul), sizeof entries);

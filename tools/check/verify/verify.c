@@ -46,7 +46,7 @@ static ff_status conclude(const ff_verifier *v, ff_verification *out)
 {
     out->count = out->first_fault = v->findings.count;
     out->stages = v->findings.list;
-    ff_theirs_not_finite(&v->theirs, out->not_finite);
+    ff_verify_dump_not_finite(&v->dump, out->not_finite);
     for (size_t i = out->count; i-- > 0;) {
         if (out->stages[i].verdict == FF_FAULT)
             out->first_fault = i;
@@ -55,7 +55,7 @@ static ff_status conclude(const ff_verifier *v, ff_verification *out)
     }
     if (out->verdict == FF_NOT_JUDGED)
         return ff_fail(v->error, FF_ERROR_INPUT, "%s: none of its tensors can be judged; a stage needs its input and "
-                       "its output under a dump's names (noise, call.000.input, ...)", v->theirs.path);
+                       "its output under a dump's names (noise, call.000.input, ...)", v->dump.path);
     return FF_OK;
 }
 
@@ -70,7 +70,7 @@ static ff_status verify(void *user)
     verifying *all = user;
     ff_verifier *v = &all->verifier;
     ff_status status;
-    if ((status = ff_theirs_open(v->model, all->path, &v->theirs, v->error)) || (status = verify_stages(v)))
+    if ((status = ff_verify_dump_open(v->model, all->path, &v->dump, v->error)) || (status = verify_stages(v)))
         return status;
     return conclude(v, all->out);
 }
@@ -84,7 +84,7 @@ ff_status ff_verify(ff_model *model, const char *path, size_t threads, ff_verifi
     ff_status status = v->arena && verification ? ff_with_threads(threads, verify, &all, &own)
                                                 : ff_fail(&own, FF_ERROR_MEMORY, "%s: out of memory", path);
     *out = NULL;
-    ff_theirs_close(&v->theirs);
+    ff_verify_dump_close(&v->dump);
     ff_arena_destroy(v->arena);
     if (status) {
         free(v->findings.list);

@@ -61,14 +61,14 @@ static double square_sum(size_t n, const float *x)
     return sum;
 }
 
-ff_comparison ff_compare_rounding(ff_slices slices, ff_precision precision, const float *theirs, const float *exact,
-                                  const float *rounded)
+ff_rounding_comparison ff_compare_rounding(ff_slices slices, ff_precision precision, const float *dumped,
+                                           const float *exact, const float *rounded)
 {
-    ff_comparison c = {.finite = true};
+    ff_rounding_comparison c = {.finite = true};
     size_t n = ff_slices_elements(slices);
     for (size_t i = 0; i < n; i++)
-        c.finite = c.finite && (isfinite(theirs[i]) || !isfinite(exact[i]));
-    c.error = ff_relative_distance(theirs, exact, n);
+        c.finite = c.finite && (isfinite(dumped[i]) || !isfinite(exact[i]));
+    c.error = ff_relative_distance(dumped, exact, n);
     double loss = ff_relative_distance(rounded, exact, n);
     if (!isfinite(loss))
         loss = 0;
@@ -79,7 +79,7 @@ ff_comparison ff_compare_rounding(ff_slices slices, ff_precision precision, cons
     double size = square_sum(n, exact), average = size * c.expected * c.expected / (double)slices.count, worst = 0;
     for (size_t s = 0; s < slices.count; s++) {
         double allowed = margins[precision] * margins[precision] * slice_distance(slices, s, rounded, exact);
-        double found = slice_distance(slices, s, theirs, exact);
+        double found = slice_distance(slices, s, dumped, exact);
         double ratio = found == 0 ? 0 : sqrt(found / (allowed > average ? allowed : average)) / 2;
         c.bad_slices += !(ratio <= 1);
         if (!(ratio <= worst)) {
@@ -143,7 +143,7 @@ bool ff_finding_add(ff_stage_finding *finding, ff_verdict verdict, const char *t
     return verdict == FF_FAULT;
 }
 
-void ff_describe_slices(ff_slices slices, const ff_comparison *c, char *out, size_t capacity)
+void ff_describe_slices(ff_slices slices, const ff_rounding_comparison *c, char *out, size_t capacity)
 {
     if (!c->finite)
         snprintf(out, capacity, "it holds values that are not finite");
@@ -160,32 +160,32 @@ void ff_describe_slices(ff_slices slices, const ff_comparison *c, char *out, siz
 
 // ---- explanations ----
 
-static void apply(const ff_mistake *mistake, void *manner)
+static void apply(const ff_mistake *mistake, void *variant)
 {
     for (int i = 0; i < 4 && mistake->set[i].offset; i++)
-        memcpy((char *)manner + mistake->set[i].offset, &mistake->set[i].value, sizeof(int));
+        memcpy((char *)variant + mistake->set[i].offset, &mistake->set[i].value, sizeof(int));
 }
 
 // The mistake that, on top of `base`, leaves the least error; NULL if none leaves less than `best`.
-static ff_status search_one(const ff_search *s, const void *base, ff_economy economy, void *manner, float *out,
-                            double *best, const ff_mistake **found, ff_error *error)
+static ff_status search_one(const ff_search *s, const void *base, ff_reduced_precision reduced, void *variant,
+                            float *out, double *best, const ff_mistake **found, ff_error *error)
 {
     *found = NULL;
     for (size_t i = 0; i < s->count; i++) {
         const ff_mistake *mistake = &s->mistakes[i];
         if (!(mistake->parts & s->parts))
             continue;
-        memcpy(manner, base, s->manner_size);
-        apply(mistake, manner);
-        ff_economy used = mistake->economy ? mistake->economy : economy;
-        ff_reduced state;
-        const ff_kernels kernels = ff_verify_economy(used, &state);
-        ff_status status = s->replay(s->user, manner, &kernels, out, error);
+        memcpy(variant, base, s->variant_size);
+        apply(mistake, variant);
+        ff_reduced_precision used = mistake->reduced ? mistake->reduced : reduced;
+        ff_reduced_state state;
+        const ff_kernels kernels = ff_verify_reduced(used, &state);
+        ff_status status = s->replay(s->user, variant, &kernels, out, error);
         if (status)
             return status;
         if (state.starved)
             return ff_fail(error, FF_ERROR_MEMORY, "not enough memory to try explanations");
-        double left = ff_relative_distance(s->theirs, out, s->n);
+        double left = ff_relative_distance(s->dumped, out, s->n);
         if (left < *best * 0.98) {  // of two that are equally good, the first
             *best = left;
             *found = mistake;
@@ -196,14 +196,14 @@ static ff_status search_one(const ff_search *s, const void *base, ff_economy eco
     return FF_OK;
 }
 
-ff_status ff_explain(const ff_search *s, ff_explanation *out, ff_error *error)
+ff_status ff_diagnose(const ff_search *s, ff_diagnosis *out, ff_error *error)
 {
     const ff_mistake *first, *second = NULL;
-    *out = (ff_explanation){0};
-    char *base = calloc(2, s->manner_size ? s->manner_size : 1), *manner = base ? base + s->manner_size : NULL;
+    *out = (ff_diagnosis){0};
+    char *base = calloc(2, s->variant_size ? s->variant_size : 1), *variant = base ? base + s->variant_size : NULL;
     float *result = malloc(s->n ? s->n * sizeof *result : 1);
     double best = s->error < INFINITY ? s->error : 1e30, alone;
-    ff_status status = base && result ? search_one(s, base, FF_NO_ECONOMY, manner, result, &best, &first, error)
+    ff_status status = base && result ? search_one(s, base, FF_NOT_REDUCED, variant, result, &best, &first, error)
                                       : ff_fail(error, FF_ERROR_MEMORY, "not enough memory to try explanations");
     if (status || !first)
         goto done;
@@ -211,7 +211,7 @@ ff_status ff_explain(const ff_search *s, ff_explanation *out, ff_error *error)
     if (alone > s->expected && alone > 0.02 * s->error && alone < 0.7 * s->error) {
         // something is left to be explained: look for a second mistake beside the first
         apply(first, base);
-        if ((status = search_one(s, base, first->economy, manner, result, &best, &second, error)))
+        if ((status = search_one(s, base, first->reduced, variant, result, &best, &second, error)))
             goto done;
         if (best > 0.3 * alone)
             second = NULL;
@@ -231,23 +231,23 @@ done:
 
 // ---- verdicts ----
 
-ff_status ff_settle(ff_verifier *v, ff_stage_finding *finding, ff_case *x, ff_stage_finding *const *others)
+ff_status ff_judge(ff_verifier *v, ff_stage_finding *finding, ff_case *x, ff_stage_finding *const *others)
 {
     if (x->equal) {
         ff_finding_add(finding, FF_EQUAL, x->tensor, 0, 0);
         return FF_OK;
     }
-    ff_comparison c = ff_compare_rounding(x->slices, x->precision, x->theirs, x->exact, x->rounded);
-    ff_explanation why = {0};
+    ff_rounding_comparison c = ff_compare_rounding(x->slices, x->precision, x->dumped, x->exact, x->rounded);
+    ff_diagnosis why = {0};
     // below the limit, only a mistake that explains most of the error makes it a fault
     bool beyond = !(c.excess <= 1), suspicious = c.error > 0.2 * c.expected;
     bool worst_so_far = finding->verdict != FF_FAULT;
     if ((beyond || suspicious) && worst_so_far && x->search.replay && c.finite) {
         x->search.n = ff_slices_elements(x->slices);
-        x->search.theirs = x->theirs;
+        x->search.dumped = x->dumped;
         x->search.error = c.error;
         x->search.expected = c.expected;
-        ff_status status = ff_explain(&x->search, &why, v->error);
+        ff_status status = ff_diagnose(&x->search, &why, v->error);
         if (status)
             return status;
     }

@@ -25,12 +25,12 @@ static uint8_t byte_of(double value, bool whole)
     return value < 0 ? 0 : value > 255 ? 255 : value == value ? (uint8_t)value : 0;
 }
 
-static void judge_bytes(ff_verifier *v, size_t n, const float *values, const uint8_t *theirs)
+static void judge_bytes(ff_verifier *v, size_t n, const float *values, const uint8_t *dumped)
 {
     ff_stage_finding *finding = ff_finding_of(&v->findings, "frames");
     size_t differ = 0, far = 0;
     for (size_t i = 0; i < n; i++) {
-        int off = abs((int)byte_of((double)(values[i] * 255.0f), true) - theirs[i]);
+        int off = abs((int)byte_of((double)(values[i] * 255.0f), true) - dumped[i]);
         differ += off != 0;
         far += off > 1;
     }
@@ -46,7 +46,7 @@ static void judge_bytes(ff_verifier *v, size_t n, const float *values, const uin
             for (size_t i = 0; i < n; i++) {
                 size_t from = byte_rules[k].reversed ? i - i % 3 + 2 - i % 3 : i;
                 wrong += byte_of(values[from] * byte_rules[k].scale + byte_rules[k].offset, byte_rules[k].whole) !=
-                         theirs[i];
+                         dumped[i];
             }
             if ((double)wrong <= 0.002 * (double)n) {
                 snprintf(finding->cause, sizeof finding->cause, "%s", byte_rules[k].cause);
@@ -60,14 +60,14 @@ ff_status ff_verify_frames(ff_verifier *v, const size_t shape[4], const float *v
 {
     ff_weight found;
     *out = NULL;
-    if (!ff_weights_find(v->theirs.file, "frames", &found))
+    if (!ff_weights_find(v->dump.file, "frames", &found))
         return FF_OK;
     if (found.dtype != FF_U8 || found.rank != 4 || memcmp(found.shape, shape, 4 * sizeof *shape) != 0) {
         char found_text[FF_SHAPE_TEXT], wanted[FF_SHAPE_TEXT];
         ff_print_shape(found_text, found.rank, found.shape);
         ff_print_shape(wanted, 4, shape);
         return ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor frames is %s with shape %s, expected U8 with %s",
-                       v->theirs.path, found.dtype->name, found_text, wanted);
+                       v->dump.path, found.dtype->name, found_text, wanted);
     }
     *out = found.data;
     if (values)

@@ -73,7 +73,7 @@ static void draw_by_frame(uint64_t seed, const size_t shape[4], float *room, flo
     }
 }
 
-static void explain_noise(uint64_t seed, const size_t shape[4], size_t n, const float *ours, const float *theirs,
+static void explain_noise(uint64_t seed, const size_t shape[4], size_t n, const float *ours, const float *dumped,
                           float *room, float *tried, ff_stage_finding *finding)
 {
     char *cause = finding->cause;
@@ -81,22 +81,22 @@ static void explain_noise(uint64_t seed, const size_t shape[4], size_t n, const 
     const double near = 1e-2;  // of a random other draw it would be 1.4
     double along = 0, size = 0, mean = 0, variance = 0;
     for (size_t i = 0; i < n; i++) {
-        along += (double)ours[i] * theirs[i];
+        along += (double)ours[i] * dumped[i];
         size += (double)ours[i] * ours[i];
-        mean += theirs[i] / (double)n;
+        mean += dumped[i] / (double)n;
     }
     for (size_t i = 0; i < n; i++)
-        variance += (theirs[i] - mean) * (theirs[i] - mean) / (double)n;
+        variance += (dumped[i] - mean) * (dumped[i] - mean) / (double)n;
     double factor = along / size;
     for (size_t i = 0; i < n; i++)
         tried[i] = (float)(factor * ours[i]);
-    if (fabs(factor) > 1e-3 && ff_relative_distance(theirs, tried, n) < near) {
+    if (fabs(factor) > 1e-3 && ff_relative_distance(dumped, tried, n) < near) {
         snprintf(cause, capacity, "the noise is multiplied by %.4g", factor);
         return;
     }
     for (int i = 1; i < 24; i++) {
         arrange(shape, orders[i], ours, tried);
-        if (ff_relative_distance(theirs, tried, n) < near) {
+        if (ff_relative_distance(dumped, tried, n) < near) {
             static const char *const axes[] = {"channels", "frames", "rows", "columns"};
             snprintf(cause, capacity, "the noise is drawn in another layout: %s, %s, %s, %s", axes[orders[i][0]],
                      axes[orders[i][1]], axes[orders[i][2]], axes[orders[i][3]]);
@@ -104,20 +104,20 @@ static void explain_noise(uint64_t seed, const size_t shape[4], size_t n, const 
         }
     }
     draw_by_frame(seed, shape, room, tried);
-    if (ff_relative_distance(theirs, tried, n) < near) {
+    if (ff_relative_distance(dumped, tried, n) < near) {
         snprintf(cause, capacity, "the noise is drawn frame by frame, not at once");
         return;
     }
     for (size_t i = 0; i < n; i++)
         tried[i] = philox_normal(seed, (uint32_t)i);
-    if (ff_relative_distance(theirs, tried, n) < near) {
+    if (ff_relative_distance(dumped, tried, n) < near) {
         snprintf(cause, capacity, "another program's noise: a GPU's generator (Philox) with this seed, not the CPU's");
         return;
     }
     for (size_t i = 0; i < OTHER_SEEDS + 2; i++) {
         uint64_t other = i < OTHER_SEEDS ? other_seeds[i] : i == OTHER_SEEDS ? seed + 1 : seed - 1;
         ff_noise_normal(other, n, tried);
-        if (ff_relative_distance(theirs, tried, n) < near) {
+        if (ff_relative_distance(dumped, tried, n) < near) {
             snprintf(cause, capacity, "the noise of seed %llu, the metadata says %llu", (unsigned long long)other,
                      (unsigned long long)seed);
             return;
@@ -140,12 +140,12 @@ static void explain_noise(uint64_t seed, const size_t shape[4], size_t n, const 
 ff_status ff_verify_noise(ff_verifier *v)
 {
     ff_stage_finding *finding = ff_finding_of(&v->findings, "noise");
-    const ff_theirs *theirs = &v->theirs;
-    size_t shape[4] = {v->model->facts.latent_channels, theirs->frames, theirs->height, theirs->width};
+    const ff_verify_dump *dump = &v->dump;
+    size_t shape[4] = {v->model->facts.latent_channels, dump->frames, dump->height, dump->width};
     ff_precision precision = FF_SINGLE;
     float *noise;
-    ff_status status = ff_theirs_floats(theirs, "noise", 4, shape, &noise, &precision, v->error);
-    if (status || !noise || !theirs->seed_given) {
+    ff_status status = ff_verify_dump_floats(dump, "noise", 4, shape, &noise, &precision, v->error);
+    if (status || !noise || !dump->seed_given) {
         if (!status)
             ff_finding_missing(finding, noise ? "the metadata's seed" : "noise");
         free(noise);
@@ -158,14 +158,14 @@ ff_status ff_verify_noise(ff_verifier *v)
     } else {
         // torch's own noise differs from ours by up to 1e-6
         static const double limits[] = {[FF_SINGLE] = 1e-6, [FF_BFLOAT] = 0x1p-8, [FF_HALF] = 0x1p-11};
-        ff_noise_normal(theirs->seed, n, ours);
+        ff_noise_normal(dump->seed, n, ours);
         double error = ff_relative_distance(noise, ours, n);
         if (ff_floats_equal(noise, ours, n))
             ff_finding_add(finding, FF_EQUAL, "noise", 0, 0);
         else if (error <= limits[precision])
             ff_finding_add(finding, FF_ROUNDING, "noise", error, limits[precision]);
         else if (ff_finding_add(finding, FF_FAULT, "noise", error, limits[precision]))
-            explain_noise(theirs->seed, shape, n, ours, noise, room, tried, finding);
+            explain_noise(dump->seed, shape, n, ours, noise, room, tried, finding);
     }
     free(ours);
     free(room);

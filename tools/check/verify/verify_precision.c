@@ -14,7 +14,7 @@ typedef struct recipe {
     rounding weights, inputs, results, norms;
 } recipe;
 
-static const recipe recipes[FF_ECONOMIES] = {
+static const recipe recipes[FF_REDUCED_PRECISIONS] = {
     [FF_WEIGHTS_BFLOAT] = {"weights_bfloat", .weights = TO_BFLOAT},
     [FF_WEIGHTS_HALF] = {"weights_half", .weights = TO_HALF},
     [FF_PRODUCTS_TF32] = {"products_tf32", .weights = TO_TF32, .inputs = TO_TF32},
@@ -106,7 +106,7 @@ static float *rounded_weight(rounding how, ff_operand weight, size_t count)
 
 static const recipe *recipe_of(const ff_kernels *kernels)
 {
-    return &recipes[((const ff_reduced *)kernels->user)->economy];
+    return &recipes[((const ff_reduced_state *)kernels->user)->reduced];
 }
 
 // ---- products ----
@@ -248,7 +248,7 @@ typedef struct vector {
 
 static vector rounded_vector(const ff_kernels *kernels, size_t n, const float *stored)
 {
-    ff_reduced *state = kernels->user;
+    ff_reduced_state *state = kernels->user;
     const recipe *r = recipe_of(kernels);
     bool weights_only = r->weights != KEEP && r->inputs == KEEP;
     if (!stored || !weights_only)
@@ -367,13 +367,13 @@ static void combine(const ff_kernels *kernels, size_t n, size_t terms, const flo
 
 // ---- the tables ----
 
-ff_kernels ff_verify_economy(ff_economy economy, ff_reduced *state)
+ff_kernels ff_verify_reduced(ff_reduced_precision reduced, ff_reduced_state *state)
 {
-    *state = (ff_reduced){.economy = economy};
-    if (economy == FF_NO_ECONOMY)
+    *state = (ff_reduced_state){.reduced = reduced};
+    if (reduced == FF_NOT_REDUCED)
         return *ff_verify_kernels();
     ff_kernels table = ff_kernels_wrap(ff_verify_kernels(), state);
-    table.name = recipes[economy].name;
+    table.name = recipes[reduced].name;
     table.matmul = matmul;
     table.convolution = convolution;
     table.attention = attention;
@@ -393,21 +393,21 @@ ff_kernels ff_verify_economy(ff_economy economy, ff_reduced *state)
     return table;
 }
 
-ff_economy ff_economy_of(const ff_kernels *kernels)
+ff_reduced_precision ff_reduced_precision_of(const ff_kernels *kernels)
 {
-    return kernels->matmul == matmul ? ((const ff_reduced *)kernels->user)->economy : FF_NO_ECONOMY;
+    return kernels->matmul == matmul ? ((const ff_reduced_state *)kernels->user)->reduced : FF_NOT_REDUCED;
 }
 
 void ff_round_weights(const ff_kernels *kernels, size_t n, float *x)
 {
-    ff_economy economy = ff_economy_of(kernels);
-    if (economy == FF_WEIGHTS_BFLOAT || economy == FF_WEIGHTS_HALF)
-        round_all(recipes[economy].weights, n, x);
+    ff_reduced_precision reduced = ff_reduced_precision_of(kernels);
+    if (reduced == FF_WEIGHTS_BFLOAT || reduced == FF_WEIGHTS_HALF)
+        round_all(recipes[reduced].weights, n, x);
 }
 
-ff_kernels ff_verify_rounding(ff_precision precision, ff_reduced *state)
+ff_kernels ff_verify_rounding(ff_precision precision, ff_reduced_state *state)
 {
-    static const ff_economy economies[] = {
-        [FF_SINGLE] = FF_NO_ECONOMY, [FF_BFLOAT] = FF_ALL_BFLOAT, [FF_HALF] = FF_ALL_HALF};
-    return ff_verify_economy(economies[precision], state);
+    static const ff_reduced_precision reductions[] = {
+        [FF_SINGLE] = FF_NOT_REDUCED, [FF_BFLOAT] = FF_ALL_BFLOAT, [FF_HALF] = FF_ALL_HALF};
+    return ff_verify_reduced(reductions[precision], state);
 }

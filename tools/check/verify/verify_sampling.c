@@ -11,8 +11,8 @@
 
 static void latent_shape(const ff_verifier *v, size_t shape[4])
 {
-    const ff_theirs *theirs = &v->theirs;
-    memcpy(shape, (size_t[4]){v->model->facts.latent_channels, theirs->frames, theirs->height, theirs->width},
+    const ff_verify_dump *dump = &v->dump;
+    memcpy(shape, (size_t[4]){v->model->facts.latent_channels, dump->frames, dump->height, dump->width},
            4 * sizeof *shape);
 }
 
@@ -31,7 +31,7 @@ static ff_status read_latents(const ff_verifier *v, const char *kind, size_t num
     size_t shape[4];
     latent_shape(v, shape);
     snprintf(name, sizeof name, "%s.%03zu.%s", kind, number, part);
-    return ff_theirs_floats(&v->theirs, name, 4, shape, out, precision, v->error);
+    return ff_verify_dump_floats(&v->dump, name, 4, shape, out, precision, v->error);
 }
 
 // The timestep of a step; NAN if the dump does not tell.
@@ -41,7 +41,7 @@ static ff_status read_timestep(const ff_verifier *v, size_t step, float *out)
     size_t shape[1] = {1};
     float *value;
     snprintf(name, sizeof name, "step.%03zu.timestep", step);
-    ff_status status = ff_theirs_floats(&v->theirs, name, 1, shape, &value, NULL, v->error);
+    ff_status status = ff_verify_dump_floats(&v->dump, name, 1, shape, &value, NULL, v->error);
     *out = value ? value[0] : NAN;
     free(value);
     return status;
@@ -55,19 +55,19 @@ static ff_status no_memory(const ff_verifier *v)
 // The mask, [F, h, w], and the known latents as large as the latents; NULL where the dump has none.
 static ff_status read_anchor(const ff_verifier *v, float **mask, float **known)
 {
-    const ff_theirs *theirs = &v->theirs;
-    size_t cells = theirs->height * theirs->width, all = theirs->frames * cells;
+    const ff_verify_dump *dump = &v->dump;
+    size_t cells = dump->height * dump->width, all = dump->frames * cells;
     size_t channels = v->model->facts.latent_channels;
-    size_t mask_shape[4] = {1, theirs->frames, theirs->height, theirs->width};
-    size_t known_shape[4] = {channels, 0, theirs->height, theirs->width};
+    size_t mask_shape[4] = {1, dump->frames, dump->height, dump->width};
+    size_t known_shape[4] = {channels, 0, dump->height, dump->width};
     float *read;
     *mask = *known = NULL;
-    ff_status status = ff_theirs_floats(theirs, "anchor.mask", 4, mask_shape, mask, NULL, v->error);
+    ff_status status = ff_verify_dump_floats(dump, "anchor.mask", 4, mask_shape, mask, NULL, v->error);
     if (!status)
-        status = ff_theirs_floats(theirs, "anchor.known", 4, known_shape, &read, NULL, v->error);
+        status = ff_verify_dump_floats(dump, "anchor.known", 4, known_shape, &read, NULL, v->error);
     if (status || !read)
         return status;
-    if (known_shape[1] == theirs->frames) {
+    if (known_shape[1] == dump->frames) {
         *known = read;
         return FF_OK;
     }
@@ -80,16 +80,16 @@ static ff_status read_anchor(const ff_verifier *v, float **mask, float **known)
 
 // ---- anchor ----
 
-typedef struct anchor_manner {
+typedef struct anchor_variant {
     int nothing;
     int select;   // 1 known is not put in, 2 mask inverted, 3 known noised to the step's level, 4 one frame late,
                   // 5 the last frame is known too, 6 known in every frame, 7 known blended half and half
     int times;    // 1 the timestep for every token, 2 mask inverted, 3 tokens column by column, 4 a frame late,
                   // 5 timestep / 1000, 6 zero for all
-} anchor_manner;
+} anchor_variant;
 
-#define SELECT(VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(anchor_manner, select), VALUE}}}
-#define TIMES(VALUE, CAUSE) {.cause = CAUSE, .parts = 2, .set = {{offsetof(anchor_manner, times), VALUE}}}
+#define SELECT(VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(anchor_variant, select), VALUE}}}
+#define TIMES(VALUE, CAUSE) {.cause = CAUSE, .parts = 2, .set = {{offsetof(anchor_variant, times), VALUE}}}
 
 static const ff_mistake anchor_mistakes[] = {
     SELECT(1, "the known latents are not put into the transformer's input"),
@@ -116,12 +116,12 @@ typedef struct anchor_replay {
     bool times;                // the timesteps are compared, not the input
 } anchor_replay;
 
-static float mask_at(const anchor_replay *r, int manner, size_t cell)
+static float mask_at(const anchor_replay *r, int variant, size_t cell)
 {
     const ff_extent *l = &r->anchor.lattice.cells;
     size_t plane = l->height * l->width, frame = cell / plane;
     float value = r->anchor.mask[cell];
-    switch (manner) {
+    switch (variant) {
     case 1: return 1;
     case 2: return 1 - value;
     case 4: return frame == 0 ? 1 : r->anchor.mask[cell - plane];
@@ -131,19 +131,19 @@ static float mask_at(const anchor_replay *r, int manner, size_t cell)
     }
 }
 
-static void replay_input(const anchor_replay *r, int manner, float *out)
+static void replay_input(const anchor_replay *r, int variant, float *out)
 {
     const ff_extent *l = &r->anchor.lattice.cells;
     size_t plane = l->height * l->width, cells = l->frames * plane;
     for (size_t c = 0; c < r->anchor.channels; c++)
         for (size_t i = 0; i < cells; i++) {
-            size_t at = c * cells + i, from = manner == 6 ? c * cells + i % plane : at;
+            size_t at = c * cells + i, from = variant == 6 ? c * cells + i % plane : at;
             float known = r->anchor.known ? r->anchor.known[from] : 0;
-            if (manner == 3 && r->noise)
+            if (variant == 3 && r->noise)
                 known = (1 - r->sigma) * known + r->sigma * r->noise[at];
-            bool held = mask_at(r, manner, i) == 0;
+            bool held = mask_at(r, variant, i) == 0;
             out[at] = held ? known : r->sample[at];
-            if (held && manner == 7)
+            if (held && variant == 7)
                 out[at] = 0.5f * (known + r->sample[at]);
         }
 }
@@ -151,10 +151,10 @@ static void replay_input(const anchor_replay *r, int manner, float *out)
 static ff_status replay_anchor(void *user, const void *chosen, const ff_kernels *kernels, float *out, ff_error *error)
 {
     const anchor_replay *r = user;
-    const anchor_manner *manner = chosen;
+    const anchor_variant *variant = chosen;
     const ff_extent *l = &r->anchor.lattice.cells, *patch = &r->anchor.lattice.patch;
     if (!r->times) {
-        replay_input(r, manner->select, out);
+        replay_input(r, variant->select, out);
         return FF_OK;
     }
     static const int masks[] = {[1] = 1, [2] = 2, [3] = 0, [4] = 4, [5] = 0, [6] = 6};
@@ -162,32 +162,32 @@ static ff_status replay_anchor(void *user, const void *chosen, const ff_kernels 
     for (size_t token = 0; token < r->tokens; token++) {
         size_t frame = token / (rows * columns), rest = token % (rows * columns);
         size_t row = rest / columns, column = rest % columns;
-        if (manner->times == 3)
+        if (variant->times == 3)
             row = rest % rows, column = rest / rows;
         size_t cell = (frame * patch->frames * l->height + row * patch->height) * l->width + column * patch->width;
-        float time = manner->times == 5 ? r->timestep / 1000 : r->timestep;
-        out[token] = r->tokens == 1 ? time : mask_at(r, masks[manner->times], cell) * time;
+        float time = variant->times == 5 ? r->timestep / 1000 : r->timestep;
+        out[token] = r->tokens == 1 ? time : mask_at(r, masks[variant->times], cell) * time;
     }
     return FF_OK;
 }
 
 static ff_status judge_anchor(ff_verifier *v, anchor_replay *r, const char *tensor, ff_slices slices,
-                              ff_precision precision, const float *theirs)
+                              ff_precision precision, const float *dumped)
 {
-    static const anchor_manner right = {0};
+    static const anchor_variant right = {0};
     size_t n = ff_slices_elements(slices);
     float *ours = malloc(n * sizeof *ours), *rounded = malloc(n * sizeof *rounded);
     ff_status status = ours && rounded ? replay_anchor(r, &right, NULL, ours, v->error) : no_memory(v);
     if (!status) {
         memcpy(rounded, ours, n * sizeof *ours);
         ff_round_floats(precision, n, rounded);
-        ff_case settled = {
-            .tensor = tensor, .slices = slices, .precision = precision, .theirs = theirs, .exact = ours,
-            .rounded = rounded, .equal = ff_floats_equal(ours, theirs, n) || ff_floats_equal(rounded, theirs, n),
+        ff_case judged = {
+            .tensor = tensor, .slices = slices, .precision = precision, .dumped = dumped, .exact = ours,
+            .rounded = rounded, .equal = ff_floats_equal(ours, dumped, n) || ff_floats_equal(rounded, dumped, n),
             .search = {.mistakes = anchor_mistakes, .count = sizeof anchor_mistakes / sizeof *anchor_mistakes,
-                       .parts = r->times ? 2 : 1, .manner_size = sizeof(anchor_manner), .replay = replay_anchor,
+                       .parts = r->times ? 2 : 1, .variant_size = sizeof(anchor_variant), .replay = replay_anchor,
                        .user = r}};
-        status = ff_settle(v, ff_finding_of(&v->findings, "anchor"), &settled, NULL);
+        status = ff_judge(v, ff_finding_of(&v->findings, "anchor"), &judged, NULL);
     }
     free(ours);
     free(rounded);
@@ -208,12 +208,12 @@ static ff_status judge_call_input(ff_verifier *v, anchor_replay *r, size_t step,
     size_t count[1] = {0};
     ff_precision precision;
     snprintf(name, sizeof name, "call.%03zu.timestep", call);
-    ff_status status = ff_theirs_floats(&v->theirs, name, 1, count, &times, &precision, v->error);
+    ff_status status = ff_verify_dump_floats(&v->dump, name, 1, count, &times, &precision, v->error);
     if (!status && times && !isnan(r->timestep)) {
         size_t tokens = ff_lattice_tokens(&r->anchor.lattice);
         if (count[0] != 1 && count[0] != tokens)
             status = ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor %s has %zu values, expected 1 or %zu, the number of "
-                             "tokens", v->theirs.path, name, count[0], tokens);
+                             "tokens", v->dump.path, name, count[0], tokens);
         bool anchored = false;
         for (size_t i = 0; i < ff_extent_cells(*l); i++)
             anchored = anchored || r->anchor.mask[i] == 0;
@@ -268,20 +268,20 @@ static void judge_mask(ff_verifier *v, const anchor_replay *r)
 
 ff_status ff_verify_anchor(ff_verifier *v)
 {
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     const size_t *patch = ff_transformer_describe(v->model->experts[0].transformer).patch;
     ff_stage_finding *finding = ff_finding_of(&v->findings, "anchor");
     float *mask = NULL, *known = NULL, *noise = NULL;
-    size_t shape[4], cells = theirs->frames * theirs->height * theirs->width;
+    size_t shape[4], cells = dump->frames * dump->height * dump->width;
     ff_finding_missing(finding, "call.000.input");
-    if (!theirs->height)
+    if (!dump->height)
         return FF_OK;
     latent_shape(v, shape);
     ff_status status = read_anchor(v, &mask, &known);
     if (!status)
-        status = ff_theirs_floats(theirs, "noise", 4, shape, &noise, NULL, v->error);
+        status = ff_verify_dump_floats(dump, "noise", 4, shape, &noise, NULL, v->error);
     // without an anchor everything is generated; a still without a mask leaves open what is known
-    bool open = !mask && (known || ff_theirs_has(theirs, "image"));
+    bool open = !mask && (known || ff_verify_dump_has(dump, "image"));
     if (!status && !mask && !open) {
         if (!(mask = malloc(cells * sizeof *mask)))
             status = no_memory(v);
@@ -293,16 +293,16 @@ ff_status ff_verify_anchor(ff_verifier *v)
         snprintf(finding->where, sizeof finding->where, "anchor.mask is not in the dump");
     }
     anchor_replay r = {.v = v, .noise = noise,
-                       .anchor = {.lattice = {{theirs->frames, theirs->height, theirs->width},
+                       .anchor = {.lattice = {{dump->frames, dump->height, dump->width},
                                               {patch[0], patch[1], patch[2]}},
                                   .channels = v->model->facts.latent_channels, .known = known, .mask = mask}};
-    if (!status && mask && ff_theirs_has(theirs, "anchor.mask"))
+    if (!status && mask && ff_verify_dump_has(dump, "anchor.mask"))
         judge_mask(v, &r);
-    size_t steps = (theirs->last_call + theirs->calls_per_step - 1) / theirs->calls_per_step;
+    size_t steps = (dump->last_call + dump->calls_per_step - 1) / dump->calls_per_step;
     for (size_t step = 0; step < steps && mask && !status; step++) {
         status = read_timestep(v, step, &r.timestep);
-        for (size_t pass = 0; pass < theirs->calls_per_step && !status; pass++)
-            status = judge_call_input(v, &r, step, step * theirs->calls_per_step + pass);
+        for (size_t pass = 0; pass < dump->calls_per_step && !status; pass++)
+            status = judge_call_input(v, &r, step, step * dump->calls_per_step + pass);
     }
     free(mask);
     free(known);
@@ -312,12 +312,12 @@ ff_status ff_verify_anchor(ff_verifier *v)
 
 // ---- guidance ----
 
-typedef struct guidance_manner {
+typedef struct guidance_variant {
     int nothing;
     int formula;
-} guidance_manner;
+} guidance_variant;
 
-#define FORMULA(VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(guidance_manner, formula), VALUE}}}
+#define FORMULA(VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(guidance_variant, formula), VALUE}}}
 
 enum { RIGHT, SWAPPED, FROM_CONDITIONAL, CONDITIONAL, UNCONDITIONAL, ONE_LESS, RESCALED, RESCALED_PART, ZERO_STAR };
 
@@ -354,7 +354,7 @@ static ff_status replay_guidance(void *user, const void *chosen, const ff_kernel
     const guidance_replay *r = user;
     const float *c = r->conditional, *u = r->unconditional;
     float g = r->scale;
-    int formula = ((const guidance_manner *)chosen)->formula;
+    int formula = ((const guidance_variant *)chosen)->formula;
     double factor = 1, dot = 0, square = 0;
     for (size_t i = 0; formula == ZERO_STAR && i < r->n; i++) {
         dot += (double)c[i] * u[i];
@@ -397,29 +397,29 @@ static void guide_rounded(const guidance_replay *r, float *out)
     }
 }
 
-// The scale that theirs comes nearest to; NAN if it is no guidance at all.
-static double fitted_scale(const guidance_replay *r, const float *theirs)
+// The scale that the dumped prediction comes nearest to; NAN if it is no guidance at all.
+static double fitted_scale(const guidance_replay *r, const float *dumped)
 {
     double along = 0, size = 0, left = 0, all = 0;
     for (size_t i = 0; i < r->n; i++) {
         double d = (double)r->conditional[i] - r->unconditional[i];
-        along += d * ((double)theirs[i] - r->unconditional[i]);
+        along += d * ((double)dumped[i] - r->unconditional[i]);
         size += d * d;
     }
     double scale = along / size;
     for (size_t i = 0; i < r->n; i++) {
         double d = (double)r->conditional[i] - r->unconditional[i];
         double expected = r->unconditional[i] + scale * d;
-        left += (theirs[i] - expected) * (theirs[i] - expected);
+        left += (dumped[i] - expected) * (dumped[i] - expected);
         all += expected * expected;
     }
     return size > 0 && left <= 1e-4 * all ? scale : NAN;
 }
 
 static ff_status judge_guidance(ff_verifier *v, const char *name, const size_t shape[4], guidance_replay *r,
-                                const float *theirs)
+                                const float *dumped)
 {
-    static const guidance_manner right = {0};
+    static const guidance_variant right = {0};
     ff_stage_finding *finding = ff_finding_of(&v->findings, "guidance");
     float *ours = malloc(r->n * sizeof *ours), *rounded = malloc(r->n * sizeof *rounded);
     if (!ours || !rounded) {
@@ -428,20 +428,20 @@ static ff_status judge_guidance(ff_verifier *v, const char *name, const size_t s
         return no_memory(v);
     }
     replay_guidance(r, &right, ff_verify_kernels(), ours, v->error);
-    ff_case settled = {
+    ff_case judged = {
         .tensor = name, .slices = {shape[0], shape[1], shape[2] * shape[3], "latent frame"},
-        .precision = r->precision, .theirs = theirs, .exact = ours, .rounded = rounded,
-        .equal = ff_floats_equal(ours, theirs, r->n),
+        .precision = r->precision, .dumped = dumped, .exact = ours, .rounded = rounded,
+        .equal = ff_floats_equal(ours, dumped, r->n),
         .search = {.mistakes = guidance_mistakes, .count = sizeof guidance_mistakes / sizeof *guidance_mistakes,
-                   .parts = 1, .manner_size = sizeof(guidance_manner), .replay = replay_guidance, .user = r}};
-    if (!settled.equal) {
+                   .parts = 1, .variant_size = sizeof(guidance_variant), .replay = replay_guidance, .user = r}};
+    if (!judged.equal) {
         replay_guidance(r, &right, ff_verify_exact(), ours, v->error);
         guide_rounded(r, rounded);
-        settled.equal = r->precision != FF_SINGLE && ff_floats_equal(rounded, theirs, r->n);
+        judged.equal = r->precision != FF_SINGLE && ff_floats_equal(rounded, dumped, r->n);
     }
-    ff_status status = ff_settle(v, finding, &settled, NULL);
+    ff_status status = ff_judge(v, finding, &judged, NULL);
     if (!status && finding->verdict == FF_FAULT && !finding->cause[0]) {
-        double scale = fitted_scale(r, theirs);
+        double scale = fitted_scale(r, dumped);
         if (!isnan(scale))
             snprintf(finding->cause, sizeof finding->cause, "the guidance scale is %.4g; the run's is %.4g", scale,
                      (double)r->scale);
@@ -453,15 +453,15 @@ static ff_status judge_guidance(ff_verifier *v, const char *name, const size_t s
 
 ff_status ff_verify_guidance(ff_verifier *v)
 {
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     ff_stage_finding *finding = ff_finding_of(&v->findings, "guidance");
-    size_t shape[4], passes = theirs->calls_per_step;
+    size_t shape[4], passes = dump->calls_per_step;
     ff_status status = FF_OK;
     latent_shape(v, shape);
-    if (!theirs->last_step)
+    if (!dump->last_step)
         ff_finding_missing(finding, "step.000.noise_pred");
-    for (size_t step = 0; step < theirs->last_step && !status; step++) {
-        guidance_replay r = {.n = latent_floats(v), .scale = (float)theirs->guidance};
+    for (size_t step = 0; step < dump->last_step && !status; step++) {
+        guidance_replay r = {.n = latent_floats(v), .scale = (float)dump->guidance};
         float *noise_pred = NULL, *conditional = NULL, *unconditional = NULL;
         char name[48], missing[48];
         snprintf(name, sizeof name, "step.%03zu.noise_pred", step);

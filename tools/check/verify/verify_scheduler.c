@@ -15,21 +15,21 @@
 static double fit_shift(const ff_solver_replay *r, const ff_schedule *schedule)
 {
     ff_verifier *v = r->v;
-    size_t dumped = v->theirs.last_step, middle = dumped / 2 ? dumped / 2 : 0, shape[1] = {1};
+    size_t middle = v->dump.last_step / 2, shape[1] = {1};
     char name[48];
     float *value;
     double now = ff_schedule_flow_shift(schedule), sigma = ff_schedule_sigma(schedule, r->first + middle);
     snprintf(name, sizeof name, "step.%03zu.timestep", middle);
-    if (middle == 0 || ff_theirs_floats(&v->theirs, name, 1, shape, &value, NULL, NULL) || !value)
+    if (middle == 0 || ff_verify_dump_floats(&v->dump, name, 1, shape, &value, NULL, NULL) || !value)
         return NAN;
-    double theirs = value[0] / 1000;
+    double dumped = value[0] / 1000;
     free(value);
     bool unipc = strcmp(ff_schedule_name(schedule), "unipc") == 0;
-    // from shift s / (1 + (shift - 1) s) back to s, and to the shift that makes theirs of it; UniPC truncates
+    // from shift s / (1 + (shift - 1) s) back to s, and to the shift that makes the dumped ones of it; UniPC truncates
     double plain = sigma / (now - (now - 1) * sigma);
     if (unipc)
-        theirs += 0.0005;
-    double shift = theirs * (1 - plain) / (plain * (1 - theirs));
+        dumped += 0.0005;
+    double shift = dumped * (1 - plain) / (plain * (1 - dumped));
     if (!(shift > 0.01 && shift < 1000))
         return NAN;
     double rounded = round(shift * 10) / 10;
@@ -42,12 +42,12 @@ static bool has_timesteps(const ff_solver_replay *r, const ff_schedule *schedule
     ff_verifier *v = r->v;
     bool all = true;
     *largest = 0;
-    for (size_t step = 0; step < v->theirs.last_step && r->first + step < r->steps; step++) {
+    for (size_t step = 0; step < v->dump.last_step && r->first + step < r->steps; step++) {
         char name[48];
         size_t shape[1] = {1};
         float *value;
         snprintf(name, sizeof name, "step.%03zu.timestep", step);
-        if (ff_theirs_floats(&v->theirs, name, 1, shape, &value, NULL, v->error) || !value)
+        if (ff_verify_dump_floats(&v->dump, name, 1, shape, &value, NULL, v->error) || !value)
             continue;
         double off = fabs((double)value[0] - ff_schedule_timestep(schedule, r->first + step));
         bool wrong = !(off <= 1e-5 * ff_schedule_timestep(schedule, r->first + step) + 1e-3);
@@ -70,7 +70,7 @@ static void judge_timesteps(ff_verifier *v, ff_solver_replay *r, const ff_schedu
     float found = 0, other_found;
     double largest, other_largest;
     char name[48];
-    if (!ff_theirs_has(&v->theirs, "step.000.timestep"))
+    if (!ff_verify_dump_has(&v->dump, "step.000.timestep"))
         return;
     if (has_timesteps(r, schedule, &wrong, &found, &largest))
         return;
@@ -78,8 +78,8 @@ static void judge_timesteps(ff_verifier *v, ff_solver_replay *r, const ff_schedu
     float right = ff_schedule_timestep(schedule, r->first + wrong);
     // a bf16 program may hold its timesteps in bf16
     float rounded = right;
-    ff_round_floats(v->theirs.dtype, 1, &rounded);
-    if (v->theirs.dtype_given && rounded == found) {
+    ff_round_floats(v->dump.dtype, 1, &rounded);
+    if (v->dump.dtype_given && rounded == found) {
         ff_finding_add(finding, FF_ROUNDING, name, fabs((double)found - right) / right, 0x1p-8);
         return;
     }
@@ -88,7 +88,7 @@ static void judge_timesteps(ff_verifier *v, ff_solver_replay *r, const ff_schedu
     snprintf(finding->where, sizeof finding->where, "it is %.7g, the schedule has %.7g", (double)found, (double)right);
     r->fitted_shift = fit_shift(r, schedule);
     ff_schedule *other = NULL;
-    ff_solver_manner shifted = {.shift = FF_SOLVER_FITTED}, swapped = {.kind = 1};
+    ff_solver_variant shifted = {.shift = FF_SOLVER_FITTED}, swapped = {.kind = 1};
     if (largest < 1.001) {
         snprintf(finding->cause, sizeof finding->cause, "timesteps are not truncated to whole numbers as this "
                  "scheduler's are");
@@ -114,27 +114,27 @@ static void judge_timesteps(ff_verifier *v, ff_solver_replay *r, const ff_schedu
 
 // ---- steps ----
 
-static ff_status judge_step(ff_verifier *v, ff_solver_replay *r, const float *theirs, ff_precision precision)
+static ff_status judge_step(ff_verifier *v, ff_solver_replay *r, const float *dumped, ff_precision precision)
 {
-    static const ff_solver_manner right = {0};
-    const ff_theirs *dump = &v->theirs;
+    static const ff_solver_variant right = {0};
+    const ff_verify_dump *dump = &v->dump;
     char name[48];
     float *ours = malloc(3 * r->n * sizeof *ours), *rounded, *masked;
     if (!ours)
         return ff_fail(v->error, FF_ERROR_MEMORY, "not enough memory for the scheduler's tensors");
     rounded = ours + r->n;
     masked = rounded + r->n;
-    memcpy(masked, theirs, r->n * sizeof *masked);
+    memcpy(masked, dumped, r->n * sizeof *masked);
     ff_solver_forget_known(r, masked);
     snprintf(name, sizeof name, "step.%03zu.latents", r->target);
     ff_status status = ff_solver_replay_step(r, &right, ff_verify_kernels(), ours, v->error);
-    ff_case settled = {
-        .tensor = name, .precision = precision, .theirs = masked, .exact = ours, .rounded = rounded,
+    ff_case judged = {
+        .tensor = name, .precision = precision, .dumped = masked, .exact = ours, .rounded = rounded,
         .slices = {v->model->facts.latent_channels, dump->frames, dump->height * dump->width, "latent frame"},
         .equal = !status && ff_floats_equal(ours, masked, r->n),
         .search = {.mistakes = ff_solver_mistakes, .count = ff_solver_mistake_count, .parts = 1,
-                   .manner_size = sizeof(ff_solver_manner), .replay = ff_solver_replay_step, .user = r}};
-    if (!status && !settled.equal) {
+                   .variant_size = sizeof(ff_solver_variant), .replay = ff_solver_replay_step, .user = r}};
+    if (!status && !judged.equal) {
         memcpy(rounded, ours, r->n * sizeof *ours);
         for (size_t i = 0; i < r->n; i++)  // what the coefficients' rounding may do, in either direction
             rounded[i] *= 1 + (i % 2 ? 1 : -1) * (float)COEFFICIENT_ROUNDING / 8;
@@ -142,7 +142,7 @@ static ff_status judge_step(ff_verifier *v, ff_solver_replay *r, const float *th
         status = ff_solver_replay_step(r, &right, ff_verify_exact(), ours, v->error);
     }
     if (!status)
-        status = ff_settle(v, ff_finding_of(&v->findings, "scheduler"), &settled, NULL);
+        status = ff_judge(v, ff_finding_of(&v->findings, "scheduler"), &judged, NULL);
     free(ours);
     return status;
 }
@@ -150,26 +150,26 @@ static ff_status judge_step(ff_verifier *v, ff_solver_replay *r, const float *th
 // The latents at the end are those of the last step, known cells as they are known.
 static ff_status judge_last_selection(ff_verifier *v, const ff_solver_replay *r)
 {
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     ff_stage_finding *finding = ff_finding_of(&v->findings, "anchor");
     size_t channels = v->model->facts.latent_channels, cells = r->n / channels;
-    size_t shape[4] = {channels, theirs->frames, theirs->height, theirs->width};
-    size_t known_shape[4] = {channels, 0, theirs->height, theirs->width};
+    size_t shape[4] = {channels, dump->frames, dump->height, dump->width};
+    size_t known_shape[4] = {channels, 0, dump->height, dump->width};
     float *latents, *last = NULL, *known = NULL;
-    ff_status status = ff_theirs_floats(theirs, "latents", 4, shape, &latents, NULL, v->error);
-    if (!status && latents && r->first + theirs->last_step == r->steps)
-        status = ff_solver_read(v, theirs->last_step - 1, "latents", &last, NULL);
+    ff_status status = ff_verify_dump_floats(dump, "latents", 4, shape, &latents, NULL, v->error);
+    if (!status && latents && r->first + dump->last_step == r->steps)
+        status = ff_solver_read(v, dump->last_step - 1, "latents", &last, NULL);
     if (!status && last)
-        status = ff_theirs_floats(theirs, "anchor.known", 4, known_shape, &known, NULL, v->error);
-    bool whole = known && known_shape[1] == theirs->frames;
-    if (!status && last && (r->mask || !ff_theirs_has(theirs, "image"))) {
+        status = ff_verify_dump_floats(dump, "anchor.known", 4, known_shape, &known, NULL, v->error);
+    bool whole = known && known_shape[1] == dump->frames;
+    if (!status && last && (r->mask || !ff_verify_dump_has(dump, "image"))) {
         for (size_t i = 0; i < r->n; i++)
             if (r->mask && r->mask[i % cells] == 0)
                 last[i] = whole ? known[i] : latents[i];
         double error = ff_relative_distance(latents, last, r->n);
         if (ff_floats_equal(latents, last, r->n))
             ff_finding_add(finding, FF_EQUAL, "latents", 0, 0);
-        else if (error < (theirs->dtype == FF_SINGLE ? 1e-6 : 0x1p-8))
+        else if (error < (dump->dtype == FF_SINGLE ? 1e-6 : 0x1p-8))
             ff_finding_add(finding, FF_ROUNDING, "latents", error, 1e-6);
         else if (ff_finding_add(finding, FF_FAULT, "latents", error, 1e-6) && r->mask)
             snprintf(finding->cause, sizeof finding->cause, "at the end the known latents are not put back");
@@ -185,13 +185,13 @@ static ff_status judge_steps(ff_verifier *v, ff_solver_replay *r, bool multistep
     ff_stage_finding *finding = ff_finding_of(&v->findings, "scheduler");
     ff_status status = FF_OK;
     bool gap = false;
-    for (size_t step = 0; step < v->theirs.last_step && r->first + step < r->steps && !status; step++) {
+    for (size_t step = 0; step < v->dump.last_step && r->first + step < r->steps && !status; step++) {
         char before[48];
-        float *theirs;
+        float *dumped;
         ff_precision precision;
         snprintf(before, sizeof before, "step.%03zu.latents", step ? step - 1 : 0);
-        bool has_before = step ? ff_theirs_has(&v->theirs, "%s", before) : ff_theirs_has(&v->theirs, "noise");
-        bool has_prediction = ff_theirs_has(&v->theirs, "step.%03zu.noise_pred", step);
+        bool has_before = step ? ff_verify_dump_has(&v->dump, "%s", before) : ff_verify_dump_has(&v->dump, "noise");
+        bool has_prediction = ff_verify_dump_has(&v->dump, "step.%03zu.noise_pred", step);
         if (!has_before || !has_prediction) {
             gap = gap || multistep;
             ff_finding_missing(finding, has_before ? "step.NNN.noise_pred" : step ? before : "noise");
@@ -199,38 +199,38 @@ static ff_status judge_steps(ff_verifier *v, ff_solver_replay *r, bool multistep
         }
         if (gap)
             continue;
-        status = ff_solver_read(v, step, "latents", &theirs, &precision);
+        status = ff_solver_read(v, step, "latents", &dumped, &precision);
         r->target = step;
-        if (!status && theirs)
-            status = judge_step(v, r, theirs, precision);
+        if (!status && dumped)
+            status = judge_step(v, r, dumped, precision);
         else if (!status)
             ff_finding_missing(finding, "step.NNN.latents");
-        free(theirs);
+        free(dumped);
     }
     return status;
 }
 
 ff_status ff_verify_scheduler(ff_verifier *v)
 {
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     ff_stage_finding *finding = ff_finding_of(&v->findings, "scheduler");
-    size_t mask_shape[4] = {1, theirs->frames, theirs->height, theirs->width};
-    ff_solver_replay r = {.v = v, .steps = theirs->steps, .fitted_shift = NAN,
-                          .n = v->model->facts.latent_channels * theirs->frames * theirs->height * theirs->width};
+    size_t mask_shape[4] = {1, dump->frames, dump->height, dump->width};
+    ff_solver_replay r = {.v = v, .steps = dump->steps, .fitted_shift = NAN,
+                          .n = v->model->facts.latent_channels * dump->frames * dump->height * dump->width};
     ff_schedule *schedule;
     float *mask = NULL;
     ff_finding_missing(finding, "step.000.latents");
-    if (!theirs->last_step || !theirs->height)
+    if (!dump->last_step || !dump->height)
         return FF_OK;
-    if (r.steps < theirs->last_step)
+    if (r.steps < dump->last_step)
         return ff_fail(v->error, FF_ERROR_INPUT, "%s: its metadata has %zu steps, but there is a step %zu",
-                       theirs->path, r.steps, theirs->last_step - 1);
-    ff_status status = ff_solver_schedule(&r, &(ff_solver_manner){0}, &schedule);
+                       dump->path, r.steps, dump->last_step - 1);
+    ff_status status = ff_solver_schedule(&r, &(ff_solver_variant){0}, &schedule);
     if (status)
         return status;
     r.first = ff_solver_first(v, schedule);
     judge_timesteps(v, &r, schedule);
-    status = ff_theirs_floats(theirs, "anchor.mask", 4, mask_shape, &mask, NULL, v->error);
+    status = ff_verify_dump_floats(dump, "anchor.mask", 4, mask_shape, &mask, NULL, v->error);
     r.mask = mask;
     if (!status)
         status = judge_steps(v, &r, strcmp(ff_schedule_name(schedule), "unipc") == 0);

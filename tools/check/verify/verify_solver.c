@@ -9,7 +9,7 @@
 
 static const double shifts[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 2.5, 1.5, 11, 17};
 
-#define SET(FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(ff_solver_manner, FIELD), VALUE}}}
+#define SET(FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(ff_solver_variant, FIELD), VALUE}}}
 
 const ff_mistake ff_solver_mistakes[] = {
     SET(kind, 1, "the other scheduler: Euler's step where UniPC's is meant, or the reverse"),
@@ -41,19 +41,19 @@ static ff_status no_memory(const ff_verifier *v)
 
 ff_status ff_solver_read(const ff_verifier *v, size_t step, const char *part, float **out, ff_precision *precision)
 {
-    const ff_theirs *theirs = &v->theirs;
-    size_t shape[4] = {v->model->facts.latent_channels, theirs->frames, theirs->height, theirs->width};
+    const ff_verify_dump *dump = &v->dump;
+    size_t shape[4] = {v->model->facts.latent_channels, dump->frames, dump->height, dump->width};
     char name[48];
     snprintf(name, sizeof name, "step.%03zu.%s", step, part);
-    return ff_theirs_floats(theirs, name, 4, shape, out, precision, v->error);
+    return ff_verify_dump_floats(dump, name, 4, shape, out, precision, v->error);
 }
 
-ff_status ff_solver_schedule(const ff_solver_replay *r, const ff_solver_manner *manner, ff_schedule **out)
+ff_status ff_solver_schedule(const ff_solver_replay *r, const ff_solver_variant *variant, ff_schedule **out)
 {
     const ff_verifier *v = r->v;
-    ff_scheduler kind = v->theirs.scheduler;
-    double shift = v->theirs.flow_shift;
-    if (manner->kind) {
+    ff_scheduler kind = v->dump.scheduler;
+    double shift = v->dump.flow_shift;
+    if (variant->kind) {
         const char *own;
         ff_schedule *right;
         ff_status status = ff_schedule_create(v->model->scheduler, kind, shift, r->steps, &right, v->error);
@@ -64,8 +64,8 @@ ff_status ff_solver_schedule(const ff_solver_replay *r, const ff_solver_manner *
         shift = ff_schedule_flow_shift(right);
         ff_schedule_destroy(right);
     }
-    if (manner->shift)
-        shift = manner->shift == FF_SOLVER_FITTED ? r->fitted_shift : shifts[manner->shift];
+    if (variant->shift)
+        shift = variant->shift == FF_SOLVER_FITTED ? r->fitted_shift : shifts[variant->shift];
     return ff_schedule_create(v->model->scheduler, kind, shift, r->steps, out, v->error);
 }
 
@@ -75,22 +75,22 @@ size_t ff_solver_first(const ff_verifier *v, const ff_schedule *schedule)
 {
     size_t shape[1] = {1}, steps = ff_schedule_steps(schedule);
     float *value;
-    if (ff_theirs_floats(&v->theirs, "step.000.timestep", 1, shape, &value, NULL, NULL) || !value)
+    if (ff_verify_dump_floats(&v->dump, "step.000.timestep", 1, shape, &value, NULL, NULL) || !value)
         return 0;
     size_t first = 0;
     while (first < steps && fabsf(value[0] - ff_schedule_timestep(schedule, first)) > 1e-2f)
         first++;
     free(value);
-    return first < steps && first + v->theirs.last_step <= steps ? first : 0;
+    return first < steps && first + v->dump.last_step <= steps ? first : 0;
 }
 
 // Known latents as large as the latents; NULL in *out if the dump lacks them or has the first frame's only.
 static ff_status read_known(const ff_verifier *v, float **out)
 {
-    const ff_theirs *theirs = &v->theirs;
-    size_t shape[4] = {v->model->facts.latent_channels, 0, theirs->height, theirs->width};
-    ff_status status = ff_theirs_floats(theirs, "anchor.known", 4, shape, out, NULL, v->error);
-    if (!status && *out && shape[1] != theirs->frames) {
+    const ff_verify_dump *dump = &v->dump;
+    size_t shape[4] = {v->model->facts.latent_channels, 0, dump->height, dump->width};
+    ff_status status = ff_verify_dump_floats(dump, "anchor.known", 4, shape, out, NULL, v->error);
+    if (!status && *out && shape[1] != dump->frames) {
         free(*out);
         *out = NULL;
     }
@@ -99,17 +99,17 @@ static ff_status read_known(const ff_verifier *v, float **out)
 
 ff_status ff_verify_before(const ff_verifier *v, size_t step, float **out)
 {
-    const ff_theirs *theirs = &v->theirs;
-    size_t shape[4] = {v->model->facts.latent_channels, theirs->frames, theirs->height, theirs->width};
+    const ff_verify_dump *dump = &v->dump;
+    size_t shape[4] = {v->model->facts.latent_channels, dump->frames, dump->height, dump->width};
     if (step > 0)
         return ff_solver_read(v, step - 1, "latents", out, NULL);
-    ff_status status = ff_theirs_floats(theirs, "noise", 4, shape, out, NULL, v->error);
-    if (status || !*out || !theirs->steps)
+    ff_status status = ff_verify_dump_floats(dump, "noise", 4, shape, out, NULL, v->error);
+    if (status || !*out || !dump->steps)
         return status;
     ff_schedule *schedule;
     float *known = NULL;
-    ff_solver_replay r = {.v = (ff_verifier *)v, .steps = theirs->steps};
-    if ((status = ff_solver_schedule(&r, &(ff_solver_manner){0}, &schedule)))
+    ff_solver_replay r = {.v = (ff_verifier *)v, .steps = dump->steps};
+    if ((status = ff_solver_schedule(&r, &(ff_solver_variant){0}, &schedule)))
         goto failed;
     size_t first = ff_solver_first(v, schedule), n = shape[0] * shape[1] * shape[2] * shape[3];
     if (first > 0 && !(status = read_known(v, &known)) && known)
@@ -147,16 +147,19 @@ static unipc_options read_options(const ff_verifier *v)
     return options;
 }
 
-typedef struct memory {
+typedef struct unipc_state {
+    size_t n, steps;                           // elements of the latents; steps of the run
     float *outputs[FF_UNIPC_MOST_ORDER + 1];   // predictions of the original, newest first
     float *last_sample;
     size_t done, last_order;
-} memory;
+} unipc_state;
 
-static void step_unipc(const unipc_options *o, const ff_kernels *kernels, const float *sigmas, size_t steps, size_t i,
-                       size_t n, const float *noise_pred, memory *m, float *latents)
+// Step i of the run.   sigmas: [steps + 1]
+static void step_unipc(const ff_kernels *kernels, const unipc_options *o, const float *sigmas, size_t i,
+                       const float *noise_pred, unipc_state *m, float *latents)
 {
     const float *x[FF_UNIPC_MOST_TERMS];
+    size_t n = m->n;
     float k[FF_UNIPC_MOST_TERMS], *original = m->outputs[FF_UNIPC_MOST_ORDER];
     x[0] = latents, x[1] = noise_pred;
     k[0] = 1.0f, k[1] = -sigmas[i];
@@ -173,8 +176,8 @@ static void step_unipc(const unipc_options *o, const ff_kernels *kernels, const 
     m->outputs[0] = original;
     memcpy(m->last_sample, latents, n * sizeof *latents);
     size_t order = o->order;
-    if (o->lower_order_final && order > steps - i)
-        order = steps - i;
+    if (o->lower_order_final && order > m->steps - i)
+        order = m->steps - i;
     if (order > m->done + 1)
         order = m->done + 1;
     ff_unipc_predict(sigmas, i, order, o->bh1, k);
@@ -187,41 +190,41 @@ static void step_unipc(const unipc_options *o, const ff_kernels *kernels, const 
 }
 
 // The noise levels of all steps and the last one.
-static void fill_sigmas(const ff_schedule *schedule, int manner, float *sigmas)
+static void fill_sigmas(const ff_schedule *schedule, int variant, float *sigmas)
 {
     size_t steps = ff_schedule_steps(schedule);
     for (size_t i = 0; i <= steps; i++) {
-        size_t from = manner == 2 && i + 1 < steps ? i + 1 : i;
-        sigmas[i] = manner == 1 && i < steps ? ff_schedule_timestep(schedule, i) / 1000
+        size_t from = variant == 2 && i + 1 < steps ? i + 1 : i;
+        sigmas[i] = variant == 1 && i < steps ? ff_schedule_timestep(schedule, i) / 1000
                                              : ff_schedule_sigma(schedule, from);
     }
 }
 
-static ff_status run_steps(const ff_solver_replay *r, const ff_solver_manner *manner, const ff_kernels *kernels,
-                           const ff_schedule *schedule, memory *m, float *out)
+static ff_status run_steps(const ff_solver_replay *r, const ff_solver_variant *variant, const ff_kernels *kernels,
+                           const ff_schedule *schedule, unipc_state *m, float *out)
 {
     ff_verifier *v = r->v;
     unipc_options options = read_options(v);
     float sigmas[FF_MOST_STEPS + 1];
     bool unipc = strcmp(ff_schedule_name(schedule), "unipc") == 0;
     ff_status status = FF_OK;
-    fill_sigmas(schedule, manner->sigmas, sigmas);
-    if (manner->order)
-        options.order = (size_t)manner->order;
-    options.bh1 = options.bh1 != (manner->solver == 1);
-    options.lower_order_final = options.lower_order_final != (manner->final_order == 1);
-    options.corrects = !manner->uncorrected;
+    fill_sigmas(schedule, variant->sigmas, sigmas);
+    if (variant->order)
+        options.order = (size_t)variant->order;
+    options.bh1 = options.bh1 != (variant->solver == 1);
+    options.lower_order_final = options.lower_order_final != (variant->final_order == 1);
+    options.corrects = !variant->uncorrected;
     for (size_t step = unipc ? 0 : r->target; step <= r->target && !status; step++) {
         float *before, *noise_pred = NULL;
         size_t i = r->first + step;
         if (!(status = ff_verify_before(v, step, &before)) &&
             !(status = ff_solver_read(v, step, "noise_pred", &noise_pred, NULL)) && before && noise_pred) {
             memcpy(out, before, r->n * sizeof *out);
-            for (size_t j = 0; manner->sign && j < r->n; j++)
+            for (size_t j = 0; variant->sign && j < r->n; j++)
                 noise_pred[j] = -noise_pred[j];
             const float *x[] = {before, noise_pred}, k[] = {1.0f, sigmas[i + 1] - sigmas[i]};
             if (unipc)
-                step_unipc(&options, kernels, sigmas, r->steps, i, r->n, noise_pred, m, out);
+                step_unipc(kernels, &options, sigmas, i, noise_pred, m, out);
             else
                 kernels->combine(kernels, r->n, 2, x, k, out);
         }
@@ -243,7 +246,7 @@ ff_status ff_solver_replay_step(void *user, const void *chosen, const ff_kernels
 {
     const ff_solver_replay *r = user;
     ff_schedule *schedule;
-    memory m = {0};
+    unipc_state m = {.n = r->n, .steps = r->steps};
     ff_status status = ff_solver_schedule(r, chosen, &schedule);
     if (status == FF_ERROR_INPUT) {  // a shift that gives no schedule explains nothing
         memset(out, 0, r->n * sizeof *out);

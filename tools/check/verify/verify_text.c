@@ -45,9 +45,9 @@ static void lower_case(char *text)
             *text = (char)(*text - 'A' + 'a');
 }
 
-// Which mistake gives theirs: ids [count].   right: what they should be   prompt, cleaned: the texts
+// Which mistake gives the dumped ids [count].   right: what they should be   prompt, cleaned: the texts
 static ff_status explain_ids(ff_verifier *v, const char *prompt, const char *cleaned, const int64_t *right,
-                             size_t right_count, const int64_t *theirs, size_t count, char *cause, size_t capacity)
+                             size_t right_count, const int64_t *dumped, size_t count, ff_stage_finding *finding)
 {
     int64_t ids[FF_TEXT_TOKENS];
     size_t n;
@@ -55,13 +55,13 @@ static ff_status explain_ids(ff_verifier *v, const char *prompt, const char *cle
     if (status)
         return status;
     const char *found = NULL;
-    if (count + 1 == right_count && same_ids(theirs, count, right, count)) {
+    if (count + 1 == right_count && same_ids(dumped, count, right, count)) {
         found = "the end of text (</s>) is missing";
-    } else if (count == right_count + 1 && same_ids(theirs + 1, right_count, right, right_count)) {
+    } else if (count == right_count + 1 && same_ids(dumped + 1, right_count, right, right_count)) {
         found = "a token stands before the text";
-    } else if (count < right_count && count > 1 && memcmp(theirs, right, (count - 1) * sizeof *right) == 0) {
+    } else if (count < right_count && count > 1 && memcmp(dumped, right, (count - 1) * sizeof *right) == 0) {
         found = "the prompt is cut short";
-    } else if (same_ids(theirs, count, ids, n)) {
+    } else if (same_ids(dumped, count, ids, n)) {
         found = "the prompt is not cleaned (quotes, white space, HTML, full-width letters)";
     } else {
         char *lower = strdup(cleaned);
@@ -72,45 +72,45 @@ static ff_status explain_ids(ff_verifier *v, const char *prompt, const char *cle
         free(lower);
         if (status)
             return status;
-        if (same_ids(theirs, count, ids, n))
+        if (same_ids(dumped, count, ids, n))
             found = "the prompt is put into small letters";
         bool off = count == right_count;
         for (size_t i = 0; i < count && off; i++)
-            off = theirs[i] - right[i] == theirs[0] - right[0];
+            off = dumped[i] - right[i] == dumped[0] - right[0];
         if (off)
             found = "all ids are shifted by the same number: a vocabulary of another origin";
     }
-    snprintf(cause, capacity, "%s", found ? found : "");
+    snprintf(finding->cause, sizeof finding->cause, "%s", found ? found : "");
     return FF_OK;
 }
 
 static ff_status judge_ids(ff_verifier *v, const char *prompt, const char *name)
 {
     ff_stage_finding *finding = ff_finding_of(&v->findings, "tokenizer");
-    const int64_t *theirs;
+    const int64_t *dumped;
     int64_t ids[FF_TEXT_TOKENS];
     size_t count = 0, n = 0;
-    ff_status status = ff_theirs_ids(&v->theirs, name, &theirs, &count, v->error);
+    ff_status status = ff_verify_dump_ids(&v->dump, name, &dumped, &count, v->error);
     if (status)
         return status;
-    if (!theirs || !prompt) {
-        ff_finding_missing(finding, theirs ? "the metadata's prompt" : name);
+    if (!dumped || !prompt) {
+        ff_finding_missing(finding, dumped ? "the metadata's prompt" : name);
         return FF_OK;
     }
     char *cleaned;
     if ((status = ff_text_clean(prompt, strlen(prompt), &cleaned, v->error)))
         return status;
-    count = without_padding(theirs, count);
+    count = without_padding(dumped, count);
     status = encode(v, cleaned, ids, &n);
-    if (!status && same_ids(theirs, count, ids, n)) {
+    if (!status && same_ids(dumped, count, ids, n)) {
         ff_finding_add(finding, FF_EQUAL, name, 0, 0);
-    } else if (!status && ff_finding_add(finding, FF_FAULT, name, ids_distance(theirs, count, ids, n), 0)) {
+    } else if (!status && ff_finding_add(finding, FF_FAULT, name, ids_distance(dumped, count, ids, n), 0)) {
         size_t first = 0;
-        while (first < n && first < count && theirs[first] == ids[first])
+        while (first < n && first < count && dumped[first] == ids[first])
             first++;
-        status = explain_ids(v, prompt, cleaned, ids, n, theirs, count, finding->cause, sizeof finding->cause);
+        status = explain_ids(v, prompt, cleaned, ids, n, dumped, count, finding);
         snprintf(finding->where, sizeof finding->where, "%zu ids, expected %zu; they part at position %zu (%lld, "
-                 "expected %lld)", count, n, first, first < count ? (long long)theirs[first] : -1,
+                 "expected %lld)", count, n, first, first < count ? (long long)dumped[first] : -1,
                  first < n ? (long long)ids[first] : -1);
     }
     free(cleaned);
@@ -119,7 +119,7 @@ static ff_status judge_ids(ff_verifier *v, const char *prompt, const char *name)
 
 // ---- the encoder ----
 
-typedef struct text_manner {
+typedef struct text_variant {
     int nothing;
     int bias;         // 1 first layer only, 2 the first layer's in all, 3 none, 4 query and key exchanged, 5 one-sided
     int scale;        // 1: scores divided by sqrt(d_kv)
@@ -132,9 +132,9 @@ typedef struct text_manner {
     int embedding;    // 1 times sqrt(dim), 2 ids off by one
     int transposed;   // 1 q, 2 k, 3 v, 4 o, 5 wi_0, 6 wi_1, 7 wo
     int left_out;     // 1: the last layer
-} text_manner;
+} text_variant;
 
-#define SET(FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(text_manner, FIELD), VALUE}}}
+#define SET(FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = 1, .set = {{offsetof(text_variant, FIELD), VALUE}}}
 
 static const ff_mistake text_mistakes[] = {
     SET(bias, 1, "T5's relative position bias acts in the first layer only; UMT5 has one in every layer"),
@@ -166,12 +166,12 @@ static const ff_mistake text_mistakes[] = {
     SET(transposed, 5, "the weight of DenseReluDense.wi_0 is transposed"),
     SET(transposed, 6, "the weight of DenseReluDense.wi_1 is transposed"),
     SET(transposed, 7, "the weight of DenseReluDense.wo is transposed"),
-    {.cause = "norms are rounded to bf16", .parts = 1, .economy = FF_NORMS_BFLOAT},
-    {.cause = "weights are rounded to bf16", .parts = 1, .economy = FF_WEIGHTS_BFLOAT, .harmless = true},
-    {.cause = "weights are rounded to f16", .parts = 1, .economy = FF_WEIGHTS_HALF, .harmless = true},
-    {.cause = "products take their inputs in TF32", .parts = 1, .economy = FF_PRODUCTS_TF32, .harmless = true},
-    {.cause = "products take their inputs in bf16", .parts = 1, .economy = FF_PRODUCTS_BFLOAT, .harmless = true},
-    {.cause = "computed in bf16", .parts = 1, .economy = FF_ALL_BFLOAT, .harmless = true},
+    {.cause = "norms are rounded to bf16", .parts = 1, .reduced = FF_NORMS_BFLOAT},
+    {.cause = "weights are rounded to bf16", .parts = 1, .reduced = FF_WEIGHTS_BFLOAT, .harmless = true},
+    {.cause = "weights are rounded to f16", .parts = 1, .reduced = FF_WEIGHTS_HALF, .harmless = true},
+    {.cause = "products take their inputs in TF32", .parts = 1, .reduced = FF_PRODUCTS_TF32, .harmless = true},
+    {.cause = "products take their inputs in bf16", .parts = 1, .reduced = FF_PRODUCTS_BFLOAT, .harmless = true},
+    {.cause = "computed in bf16", .parts = 1, .reduced = FF_ALL_BFLOAT, .harmless = true},
 };
 
 typedef struct text_replay {
@@ -180,7 +180,7 @@ typedef struct text_replay {
     const int64_t *ids;
     size_t count, rows;       // tokens; rows of the embeddings
     // of the replay in progress
-    const text_manner *manner;
+    const text_variant *variant;
     const ff_kernels *kernels;
     size_t tokens;            // that are encoded: count, or rows with the padding
     float *hidden, *normed, *q, *k, *v_rows, *attended, *gate, *straight, *bias;
@@ -193,7 +193,7 @@ static ff_status project(const text_replay *r, int id, const ff_linear *layer, c
     ff_matmul product = {.rows = r->tokens, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
                          .b = {weight->data, weight->dtype}, .out = out, .out_stride = columns};
     ff_arena_mark mark = ff_arena_here(r->v->arena);
-    if (r->manner->transposed == id) {
+    if (r->variant->transposed == id) {
         float *copy = ff_arena_take(r->v->arena, columns, depth * sizeof(float));
         if (!copy)
             return FF_ERROR_MEMORY;
@@ -210,8 +210,8 @@ static ff_status project(const text_replay *r, int id, const ff_linear *layer, c
 static void norm(const text_replay *r, const float *weight, const float *x, float *out)
 {
     static const float epsilons[] = {0, 1e-5f, 1e-12f, 1e-8f, 1e-3f, 1e-4f, 1e-6f};
-    float eps = r->manner->eps ? epsilons[r->manner->eps] : r->encoder->eps;
-    if (r->manner->norm == 1)
+    float eps = r->variant->eps ? epsilons[r->variant->eps] : r->encoder->eps;
+    if (r->variant->norm == 1)
         r->kernels->layer_norm(r->kernels, r->tokens, r->encoder->dim, x, eps, weight, NULL, out);
     else
         r->kernels->rms_norm(r->kernels, r->tokens, r->encoder->dim, x, eps, weight, out);
@@ -221,14 +221,14 @@ static void fill_bias(const text_replay *r, size_t layer)
 {
     const ff_text_encoder *encoder = r->encoder;
     size_t heads = encoder->heads, count = r->tokens;
-    int manner = r->manner->bias;
-    const float *table = encoder->layers[manner == 2 ? 0 : layer].position_bias;
-    bool none = manner == 3 || (manner == 1 && layer > 0);
+    int variant = r->variant->bias;
+    const float *table = encoder->layers[variant == 2 ? 0 : layer].position_bias;
+    bool none = variant == 3 || (variant == 1 && layer > 0);
     for (size_t query = 0; query < count; query++)
         for (size_t key = 0; key < count; key++) {
-            size_t bucket = manner == 4 ? ff_bucket(&encoder->buckets, key, query)
+            size_t bucket = variant == 4 ? ff_bucket(&encoder->buckets, key, query)
                                         : ff_bucket(&encoder->buckets, query, key);
-            if (manner == 5) {  // all buckets for keys before the query
+            if (variant == 5) {  // all buckets for keys before the query
                 size_t distance = query > key ? query - key : 0;
                 bucket = distance < encoder->num_buckets / 2 ? distance : encoder->num_buckets - 1;
             }
@@ -261,16 +261,16 @@ static ff_status add_attention(const text_replay *r, size_t index)
     if ((status = project(r, 1, &layer->q, r->normed, r->q)) || (status = project(r, 2, &layer->k, r->normed, r->k)) ||
         (status = project(r, 3, &layer->v, r->normed, r->v_rows)))
         return status;
-    if (r->manner->heads)
+    if (r->variant->heads)
         regroup(r, false, r->q, r->attended), regroup(r, false, r->k, r->attended),
             regroup(r, false, r->v_rows, r->attended);
     fill_bias(r, index);
     status = r->kernels->attention(r->kernels, &(ff_attention){
         .queries = r->tokens, .keys = r->tokens, .heads = encoder->heads, .head_dim = encoder->head_dim, .q = r->q,
         .k = r->k, .v = r->v_rows, .q_stride = inner, .k_stride = inner, .v_stride = inner,
-        .scale = r->manner->scale ? (float)(1 / sqrt((double)encoder->head_dim)) : 1.0f, .bias = r->bias,
+        .scale = r->variant->scale ? (float)(1 / sqrt((double)encoder->head_dim)) : 1.0f, .bias = r->bias,
         .out = r->attended});
-    if (r->manner->heads)
+    if (r->variant->heads)
         regroup(r, true, r->attended, r->q);
     if (!status)
         status = project(r, 4, &layer->o, r->attended, r->normed);
@@ -282,7 +282,7 @@ static ff_status add_attention(const text_replay *r, size_t index)
 static void activate(const text_replay *r, size_t n, float *x)
 {
     static const umt5_activation wrong[] = {GELU_TANH, GELU_ERF, GELU_TANH, SILU, RELU};
-    umt5_activation activation = r->manner->activation ? wrong[r->manner->activation] : r->encoder->activation;
+    umt5_activation activation = r->variant->activation ? wrong[r->variant->activation] : r->encoder->activation;
     switch (activation) {
     case GELU_TANH: r->kernels->gelu_tanh(r->kernels, n, x, x); break;
     case GELU_ERF: r->kernels->gelu_erf(r->kernels, n, x, x); break;
@@ -298,7 +298,7 @@ static ff_status add_feed_forward(const text_replay *r, size_t index)
 {
     const ff_text_encoder *encoder = r->encoder;
     const umt5_layer *layer = &encoder->layers[index];
-    bool exchanged = r->manner->gate == 1 && encoder->gated, gated = encoder->gated && r->manner->gate != 2;
+    bool exchanged = r->variant->gate == 1 && encoder->gated, gated = encoder->gated && r->variant->gate != 2;
     size_t n = r->tokens * encoder->ffn;
     ff_status status;
     norm(r, layer->feed_forward_norm, r->hidden, r->normed);
@@ -334,31 +334,31 @@ static bool take_buffers(text_replay *r)
 }
 
 // out: [count, dim], the prompt's own tokens.
-static ff_status replay_text(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
+static ff_status replay_text(void *user, const void *variant, const ff_kernels *kernels, float *out, ff_error *error)
 {
     text_replay r = *(const text_replay *)user;
     const ff_text_encoder *encoder = r.encoder;
     size_t dim = encoder->dim, layers = encoder->layer_count;
     ff_arena_mark mark = ff_arena_here(r.v->arena);
-    r.manner = manner;
+    r.variant = variant;
     r.kernels = kernels;
-    r.tokens = r.manner->padding ? r.rows : r.count;
+    r.tokens = r.variant->padding ? r.rows : r.count;
     ff_status status = take_buffers(&r) ? FF_OK : FF_ERROR_MEMORY;
     for (size_t i = 0; !status && i < r.tokens; i++) {
         size_t id = i < r.count ? (size_t)r.ids[i] : 0;
-        if (r.manner->embedding == 2)
+        if (r.variant->embedding == 2)
             id = (id + 1) % encoder->vocabulary;
         ff_weight_widen(&encoder->embedding, id * dim, dim, r.hidden + i * dim);
         ff_round_weights(kernels, dim, r.hidden + i * dim);
     }
-    for (size_t i = 0; !status && r.manner->embedding == 1 && i < r.tokens * dim; i++)
+    for (size_t i = 0; !status && r.variant->embedding == 1 && i < r.tokens * dim; i++)
         r.hidden[i] *= (float)sqrt((double)dim);
-    for (size_t i = 0; !status && i + (r.manner->left_out == 1) < layers; i++) {
+    for (size_t i = 0; !status && i + (r.variant->left_out == 1) < layers; i++) {
         status = add_attention(&r, i);
         if (!status)
             status = add_feed_forward(&r, i);
     }
-    if (!status && r.manner->norm != 2)
+    if (!status && r.variant->norm != 2)
         norm(&r, encoder->final_norm, r.hidden, r.hidden);
     if (!status)
         memcpy(out, r.hidden, r.count * dim * sizeof *out);
@@ -378,9 +378,9 @@ static void explain_padding(ff_stage_finding *finding, const char *name, size_t 
     }
 }
 
-static ff_status judge_rows(ff_verifier *v, const char *name, text_replay *r, float *theirs, ff_precision precision)
+static ff_status judge_rows(ff_verifier *v, const char *name, text_replay *r, float *dumped, ff_precision precision)
 {
-    static const text_manner right = {0};
+    static const text_variant right = {0};
     ff_stage_finding *finding = ff_finding_of(&v->findings, "text_encoder");
     size_t dim = r->encoder->dim, n = r->count * dim, all = r->rows * dim;
     ff_arena_mark mark = ff_arena_here(v->arena);
@@ -388,23 +388,23 @@ static ff_status judge_rows(ff_verifier *v, const char *name, text_replay *r, fl
     ff_status status;
     if (!ours || !rounded)
         return ff_fail(v->error, FF_ERROR_MEMORY, "not enough memory to judge %s", name);
-    ff_reduced state;
+    ff_reduced_state state;
     const ff_kernels rounding = ff_verify_rounding(precision, &state);
     if ((status = replay_text(r, &right, ff_verify_kernels(), ours, v->error)))
         return status;
-    ff_case settled = {
-        .tensor = name, .slices = {1, r->count, dim, "token"}, .precision = precision, .theirs = theirs, .exact = ours,
-        .rounded = rounded, .equal = ff_floats_equal(ours, theirs, n),
+    ff_case judged = {
+        .tensor = name, .slices = {1, r->count, dim, "token"}, .precision = precision, .dumped = dumped, .exact = ours,
+        .rounded = rounded, .equal = ff_floats_equal(ours, dumped, n),
         .search = {.mistakes = text_mistakes, .count = sizeof text_mistakes / sizeof *text_mistakes, .parts = 1,
-                   .manner_size = sizeof(text_manner), .replay = replay_text, .user = r}};
-    if (!settled.equal && ((status = replay_text(r, &right, ff_verify_exact(), ours, v->error)) ||
-                           (status = replay_text(r, &right, &rounding, rounded, v->error))))
+                   .variant_size = sizeof(text_variant), .replay = replay_text, .user = r}};
+    if (!judged.equal && ((status = replay_text(r, &right, ff_verify_exact(), ours, v->error)) ||
+                          (status = replay_text(r, &right, &rounding, rounded, v->error))))
         return status;
-    if ((status = ff_settle(v, finding, &settled, NULL)))
+    if ((status = ff_judge(v, finding, &judged, NULL)))
         return status;
     double outside = 0, inside = 0;
     for (size_t i = 0; i < all; i++)
-        *(i < n ? &inside : &outside) += (double)theirs[i] * theirs[i];
+        *(i < n ? &inside : &outside) += (double)dumped[i] * dumped[i];
     if (outside != 0)
         explain_padding(finding, name, r->count, r->rows, sqrt(outside / (inside > 0 ? inside : 1)));
     ff_arena_return(v->arena, mark);
@@ -417,39 +417,39 @@ static ff_status judge_embeds(ff_verifier *v, const char *ids_name, const char *
     text_replay r = {.v = v, .encoder = v->model->text_encoder};
     size_t shape[2] = {0, v->model->facts.text_dim};
     ff_precision precision;
-    float *theirs = NULL;
-    ff_status status = ff_theirs_ids(&v->theirs, ids_name, &r.ids, &r.count, v->error);
+    float *dumped = NULL;
+    ff_status status = ff_verify_dump_ids(&v->dump, ids_name, &r.ids, &r.count, v->error);
     if (!status)
-        status = ff_theirs_floats(&v->theirs, name, 2, shape, &theirs, &precision, v->error);
-    if (status || !theirs || !r.ids) {
+        status = ff_verify_dump_floats(&v->dump, name, 2, shape, &dumped, &precision, v->error);
+    if (status || !dumped || !r.ids) {
         if (!status)
-            ff_finding_missing(finding, theirs ? ids_name : name);
-        free(theirs);
+            ff_finding_missing(finding, dumped ? ids_name : name);
+        free(dumped);
         return status;
     }
     r.rows = shape[0];
     r.count = without_padding(r.ids, r.count);
     if (r.count > r.rows)
-        status = ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor %s has %zu rows for %zu tokens", v->theirs.path, name,
+        status = ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor %s has %zu rows for %zu tokens", v->dump.path, name,
                          r.rows, r.count);
     for (size_t i = 0; i < r.count && !status; i++)
         if (r.ids[i] < 0 || (uint64_t)r.ids[i] >= r.encoder->vocabulary)
             status = ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor %s holds the id %lld, the model has %zu",
-                             v->theirs.path, ids_name, (long long)r.ids[i], r.encoder->vocabulary);
+                             v->dump.path, ids_name, (long long)r.ids[i], r.encoder->vocabulary);
     if (!status)
-        status = judge_rows(v, name, &r, theirs, precision);
-    free(theirs);
+        status = judge_rows(v, name, &r, dumped, precision);
+    free(dumped);
     return status;
 }
 
 ff_status ff_verify_text(ff_verifier *v)
 {
-    const ff_theirs *theirs = &v->theirs;
-    bool negative = ff_theirs_has(theirs, "negative_token_ids");
-    bool guided = ff_theirs_has(theirs, "negative_prompt_embeds");
-    ff_status status = judge_ids(v, theirs->prompt, "token_ids");
+    const ff_verify_dump *dump = &v->dump;
+    bool negative = ff_verify_dump_has(dump, "negative_token_ids");
+    bool guided = ff_verify_dump_has(dump, "negative_prompt_embeds");
+    ff_status status = judge_ids(v, dump->prompt, "token_ids");
     if (!status && negative)
-        status = judge_ids(v, theirs->negative, "negative_token_ids");
+        status = judge_ids(v, dump->negative, "negative_token_ids");
     if (!status)
         status = judge_embeds(v, "token_ids", "prompt_embeds");
     if (!status && guided)

@@ -9,7 +9,7 @@
 // One evaluation of the dump. Pointers are NULL where the dump has nothing.
 typedef struct evaluation {
     ff_verifier *v;
-    ff_wan wan;                    // sizes and grouping; manner and kernels are set for each replay
+    ff_wan wan;                    // sizes and grouping; variant and kernels are set for each replay
     size_t call;
     float *latents, *timesteps, *temb, *text, *embeds, *other_embeds, *embed, *output;
     float *group_times, *group_temb;   // a row for each group
@@ -28,14 +28,14 @@ typedef struct stretch {
     target target;
 } stretch;
 
-static const ff_wan_manner rounding_manner = {.rotary_single = 1, .sinusoids = 6, .time_single = 1};
-static const ff_wan_manner right_manner = {0};
+static const ff_wan_variant rounding_variant = {.rotary_single = 1, .sinusoids = 6, .time_single = 1};
+static const ff_wan_variant right_variant = {0};
 
 // ---- replaying a stretch ----
 
 static ff_status text_of(const evaluation *e, const ff_wan *w, float *text)
 {
-    const float *embeds = w->manner->text_from && e->other_embeds ? e->other_embeds : e->embeds;
+    const float *embeds = w->variant->text_from && e->other_embeds ? e->other_embeds : e->embeds;
     return ff_wan_text(w, embeds, text);
 }
 
@@ -77,12 +77,12 @@ static ff_status run_blocks(const stretch *s, const ff_wan *w, float *out)
     return status;
 }
 
-static ff_status replay(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
+static ff_status replay(void *user, const void *variant, const ff_kernels *kernels, float *out, ff_error *error)
 {
     const stretch *s = user;
     const evaluation *e = s->e;
     ff_wan w = e->wan;
-    w.manner = manner;
+    w.variant = variant;
     w.kernels = kernels;
     ff_arena_mark mark = ff_arena_here(w.arena);
     ff_status status;
@@ -119,7 +119,7 @@ static unsigned parts_of(const stretch *s)
 }
 
 static ff_status judge(const stretch *s, const char *tensor, ff_slices slices, ff_precision precision,
-                       const float *theirs, ff_stage_finding *finding)
+                       const float *dumped, ff_stage_finding *finding)
 {
     ff_verifier *v = s->e->v;
     size_t n = ff_slices_elements(slices);
@@ -128,23 +128,23 @@ static ff_status judge(const stretch *s, const char *tensor, ff_slices slices, f
     ff_status status;
     if (!ours || !rounded)
         return ff_fail(v->error, FF_ERROR_MEMORY, "not enough memory to judge %s", tensor);
-    ff_reduced state;
+    ff_reduced_state state;
     const ff_kernels rounding = ff_verify_rounding(precision, &state);
-    if ((status = replay((void *)s, &right_manner, ff_verify_kernels(), ours, v->error)))
+    if ((status = replay((void *)s, &right_variant, ff_verify_kernels(), ours, v->error)))
         return status;
-    ff_case settled = {
-        .tensor = tensor, .slices = slices, .precision = precision, .theirs = theirs, .exact = ours,
-        .rounded = rounded, .equal = ff_floats_equal(ours, theirs, n),
+    ff_case judged = {
+        .tensor = tensor, .slices = slices, .precision = precision, .dumped = dumped, .exact = ours,
+        .rounded = rounded, .equal = ff_floats_equal(ours, dumped, n),
         .search = {.mistakes = ff_wan_mistakes, .count = ff_wan_mistake_count, .parts = parts_of(s),
-                   .manner_size = sizeof(ff_wan_manner), .replay = replay, .user = (void *)s}};
-    if (!settled.equal && ((status = replay((void *)s, &right_manner, ff_verify_exact(), ours, v->error)) ||
-                           (status = replay((void *)s, &rounding_manner, &rounding, rounded,
-                                            v->error))))
+                   .variant_size = sizeof(ff_wan_variant), .replay = replay, .user = (void *)s}};
+    if (!judged.equal && ((status = replay((void *)s, &right_variant, ff_verify_exact(), ours, v->error)) ||
+                          (status = replay((void *)s, &rounding_variant, &rounding, rounded,
+                                           v->error))))
         return status;
-    if (!settled.equal)
+    if (!judged.equal)
         ff_round_floats(precision, n, rounded);
     ff_stage_finding *others[32] = {[4] = s->target == TO_OUTPUT ? s->e->head_finding : NULL};
-    status = ff_settle(v, finding, &settled, others);
+    status = ff_judge(v, finding, &judged, others);
     ff_arena_return(v->arena, mark);
     return status;
 }
@@ -187,18 +187,18 @@ static const char *missing_input(const evaluation *e, const stretch *s)
     return NULL;
 }
 
-// Judges theirs, which is what the stretch ends in, and names `finding`, or says there what is missing.
+// Judges the dumped tensor that the stretch ends in, and names `finding`, or says there what is missing.
 static ff_status judge_stretch(const stretch *s, const char *tensor, ff_slices slices, ff_precision precision,
-                               const float *theirs, ff_stage_finding *finding)
+                               const float *dumped, ff_stage_finding *finding)
 {
     const evaluation *e = s->e;
     const char *missing = missing_input(e, s);
     char name[64];
     if (!missing)
-        return judge(s, tensor, slices, precision, theirs, finding);
+        return judge(s, tensor, slices, precision, dumped, finding);
     snprintf(name, sizeof name, "call.%03zu.%s", e->call, missing);
     if (strcmp(missing, "text") == 0)
-        snprintf(name, sizeof name, "%s", e->call % e->v->theirs.calls_per_step ? "negative_prompt_embeds"
+        snprintf(name, sizeof name, "%s", e->call % e->v->dump.calls_per_step ? "negative_prompt_embeds"
                                                                               : "prompt_embeds");
     ff_finding_missing(finding, name);
     return FF_OK;
@@ -225,12 +225,12 @@ static ff_status judge_blocks(evaluation *e)
     char name[48], missing[48];
     for (size_t layer = 0; layer < layers && !status; layer++) {
         ff_stage_finding *finding = ff_finding_of(&v->findings, "transformer.block.%02zu", s.first);
-        float *theirs;
+        float *dump;
         ff_precision precision;
         snprintf(name, sizeof name, "call.%03zu.block.%02zu", e->call, layer);
-        if ((status = ff_theirs_floats(&v->theirs, name, 2, shape, &theirs, &precision, v->error)))
+        if ((status = ff_verify_dump_floats(&v->dump, name, 2, shape, &dump, &precision, v->error)))
             break;
-        if (!theirs) {
+        if (!dump) {
             ff_finding_missing(ff_finding_of(&v->findings, "transformer.block.%02zu", layer), name);
             continue;
         }
@@ -239,9 +239,9 @@ static ff_status judge_blocks(evaluation *e)
             judged_together(ff_finding_of(&v->findings, "transformer.block.%02zu", later), missing, finding);
         }
         s.end = layer + 1;
-        status = judge_stretch(&s, name, (ff_slices){1, shape[0], shape[1], "token"}, precision, theirs, finding);
+        status = judge_stretch(&s, name, (ff_slices){1, shape[0], shape[1], "token"}, precision, dump, finding);
         free(before);
-        before = theirs;
+        before = dump;
         s.hidden = before;
         s.first = layer + 1;
     }
@@ -250,7 +250,7 @@ static ff_status judge_blocks(evaluation *e)
         ff_stage_finding *finding = s.first == layers
                                         ? e->head_finding
                                         : ff_finding_of(&v->findings, "transformer.block.%02zu", s.first);
-        const ff_theirs *theirs = &v->theirs;
+        const ff_verify_dump *dump = &v->dump;
         s.end = layers;
         s.target = TO_OUTPUT;
         for (size_t later = s.first + 1; later <= layers && s.first < layers; later++) {
@@ -259,8 +259,8 @@ static ff_status judge_blocks(evaluation *e)
                                            : e->head_finding, missing, finding);
         }
         status = judge_stretch(&s, name,
-                               (ff_slices){w->model->shape.out_channels, theirs->frames,
-                                           theirs->height * theirs->width, "latent frame"},
+                               (ff_slices){w->model->shape.out_channels, dump->frames,
+                                           dump->height * dump->width, "latent frame"},
                                e->output_precision, e->output, finding);
     } else if (!status) {
         ff_finding_missing(e->head_finding, name);
@@ -321,7 +321,7 @@ static ff_status read_floats(evaluation *e, const char *part, int rank, size_t *
 {
     char name[48];
     snprintf(name, sizeof name, "call.%03zu.%s", e->call, part);
-    return ff_theirs_floats(&e->v->theirs, name, rank, shape, out, precision, e->v->error);
+    return ff_verify_dump_floats(&e->v->dump, name, rank, shape, out, precision, e->v->error);
 }
 
 // timestep and temb have one row, or one for each token.
@@ -330,18 +330,18 @@ static ff_status check_rows(const evaluation *e, const char *part, size_t rows)
     if (rows == 1 || rows == e->wan.tokens)
         return FF_OK;
     return ff_fail(e->v->error, FF_ERROR_INPUT, "%s: tensor call.%03zu.%s has %zu rows, expected 1 or %zu, the number "
-                   "of tokens", e->v->theirs.path, e->call, part, rows, e->wan.tokens);
+                   "of tokens", e->v->dump.path, e->call, part, rows, e->wan.tokens);
 }
 
 static ff_status read_evaluation(evaluation *e)
 {
     ff_verifier *v = e->v;
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     const ff_transformer_shape *shape = &e->wan.model->shape;
-    bool negative = e->call % theirs->calls_per_step != 0;
+    bool negative = e->call % dump->calls_per_step != 0;
     const char *names[2] = {"prompt_embeds", "negative_prompt_embeds"};
-    size_t latents[4] = {shape->in_channels, theirs->frames, theirs->height, theirs->width};
-    size_t output[4] = {shape->out_channels, theirs->frames, theirs->height, theirs->width};
+    size_t latents[4] = {shape->in_channels, dump->frames, dump->height, dump->width};
+    size_t output[4] = {shape->out_channels, dump->frames, dump->height, dump->width};
     size_t hidden[2] = {e->wan.tokens, shape->dim}, temb[2] = {0, shape->dim}, text[2] = {0, shape->dim};
     size_t embeds[2] = {0, shape->text_dim}, others[2] = {0, shape->text_dim}, times[1] = {0};
     ff_status status;
@@ -351,14 +351,14 @@ static ff_status read_evaluation(evaluation *e)
         (status = read_floats(e, "text", 2, text, &e->text, &e->text_precision)) ||
         (status = read_floats(e, "embed", 2, hidden, &e->embed, &e->embed_precision)) ||
         (status = read_floats(e, "output", 4, output, &e->output, &e->output_precision)) ||
-        (status = ff_theirs_floats(theirs, names[negative], 2, embeds, &e->embeds, NULL, v->error)) ||
-        (status = ff_theirs_floats(theirs, names[!negative], 2, others, &e->other_embeds, NULL, v->error)))
+        (status = ff_verify_dump_floats(dump, names[negative], 2, embeds, &e->embeds, NULL, v->error)) ||
+        (status = ff_verify_dump_floats(dump, names[!negative], 2, others, &e->other_embeds, NULL, v->error)))
         return status;
     e->timestep_count = e->timesteps ? times[0] : 0;
     e->temb_rows = e->temb ? temb[0] : 0;
     e->wan.text_tokens = e->text ? text[0] : embeds[0];
     if (e->text && e->embeds && text[0] != embeds[0])
-        return ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor call.%03zu.text has %zu rows, %s has %zu", theirs->path,
+        return ff_fail(v->error, FF_ERROR_INPUT, "%s: tensor call.%03zu.text has %zu rows, %s has %zu", dump->path,
                        e->call, text[0], names[negative], embeds[0]);
     if (e->other_embeds && others[0] != e->wan.text_tokens) {
         free(e->other_embeds);
@@ -380,14 +380,14 @@ static void free_evaluation(evaluation *e)
 }
 
 // Does the dump hold anything of this evaluation that can be judged?
-static bool any_result(const ff_theirs *theirs, size_t call, size_t layers)
+static bool any_result(const ff_verify_dump *dump, size_t call, size_t layers)
 {
     static const char *const parts[] = {"embed", "temb", "text", "output"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (ff_theirs_has(theirs, "call.%03zu.%s", call, parts[i]))
+        if (ff_verify_dump_has(dump, "call.%03zu.%s", call, parts[i]))
             return true;
     for (size_t layer = 0; layer < layers; layer++)
-        if (ff_theirs_has(theirs, "call.%03zu.block.%02zu", call, layer))
+        if (ff_verify_dump_has(dump, "call.%03zu.block.%02zu", call, layer))
             return true;
     return false;
 }
@@ -400,33 +400,33 @@ static void list_stages(ff_verifier *v, size_t layers)
         char name[48];
         snprintf(name, sizeof name, "call.000.block.%02zu", layer);
         ff_stage_finding *finding = ff_finding_of(&v->findings, "transformer.block.%02zu", layer);
-        if (!v->theirs.last_call)
+        if (!v->dump.last_call)
             ff_finding_missing(finding, name);
     }
     ff_stage_finding *head = ff_finding_of(&v->findings, "transformer.head");
-    if (!v->theirs.last_call)
+    if (!v->dump.last_call)
         ff_finding_missing(head, "call.000.output");
 }
 
 ff_status ff_verify_transformer(ff_verifier *v)
 {
     const ff_transformer *model = v->model->experts[0].transformer;
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     const size_t *patch = model->shape.patch;
     size_t layers = model->shape.layers;
     ff_status status = FF_OK;
     list_stages(v, layers);
-    if (!theirs->height)
+    if (!dump->height)
         return FF_OK;
-    if (theirs->frames % patch[0] || theirs->height % patch[1] || theirs->width % patch[2])
+    if (dump->frames % patch[0] || dump->height % patch[1] || dump->width % patch[2])
         return ff_fail(v->error, FF_ERROR_INPUT, "%s: latents of %zu x %zu x %zu cells do not divide into the "
-                       "transformer's patches of %zu x %zu x %zu", theirs->path, theirs->frames, theirs->height,
-                       theirs->width, patch[0], patch[1], patch[2]);
-    for (size_t call = 0; call < theirs->last_call && !status; call++) {
-        if (!any_result(theirs, call, layers))
+                       "transformer's patches of %zu x %zu x %zu", dump->path, dump->frames, dump->height,
+                       dump->width, patch[0], patch[1], patch[2]);
+    for (size_t call = 0; call < dump->last_call && !status; call++) {
+        if (!any_result(dump, call, layers))
             continue;
         evaluation e = {.v = v, .call = call, .wan = {.model = model, .arena = v->arena}};
-        e.wan.grid = (ff_token_grid){theirs->frames / patch[0], theirs->height / patch[1], theirs->width / patch[2]};
+        e.wan.grid = (ff_token_grid){dump->frames / patch[0], dump->height / patch[1], dump->width / patch[2]};
         e.wan.tokens = e.wan.grid.frames * e.wan.grid.rows * e.wan.grid.columns;
         e.embed_finding = ff_finding_of(&v->findings, "transformer.embed");
         e.head_finding = ff_finding_of(&v->findings, "transformer.head");

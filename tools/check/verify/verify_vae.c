@@ -9,7 +9,7 @@
 
 #define MOST_FLOATS ((size_t)100 << 20)  // of frames that are judged; the decoder is causal: a beginning will do
 
-typedef struct vae_manner {
+typedef struct vae_variant {
     int nothing;
     int statistics;   // of the latents: 1 mean and std the other way round, 2 std inverted, 3 mean left out, 4 both
                       // left out, 5 sign of the mean, 6 std left out
@@ -22,10 +22,10 @@ typedef struct vae_manner {
     int attention;    // 1: left out
     int silu;         // 1: left out after norms
     int pairs;        // 1: the two frames made of one exchanged
-} vae_manner;
+} vae_variant;
 
 enum { ENCODER = 1, DECODER = 2 };
-#define SET(PARTS, FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = PARTS, .set = {{offsetof(vae_manner, FIELD), VALUE}}}
+#define SET(PARTS, FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = PARTS, .set = {{offsetof(vae_variant, FIELD), VALUE}}}
 
 static const ff_mistake vae_mistakes[] = {
     SET(DECODER, statistics, 1, "latents_mean and latents_std are applied the other way round (normalised once more)"),
@@ -53,15 +53,15 @@ static const ff_mistake vae_mistakes[] = {
     SET(ENCODER | DECODER, patch, 1, "rows and columns inside a patch exchanged"),
     SET(ENCODER | DECODER, attention, 1, "attention in the middle is left out"),
     SET(ENCODER | DECODER, silu, 1, "SiLU after the norms is left out"),
-    {.cause = "norms are rounded to bf16", .parts = ENCODER | DECODER, .economy = FF_NORMS_BFLOAT},
-    {.cause = "weights are rounded to bf16", .parts = ENCODER | DECODER, .economy = FF_WEIGHTS_BFLOAT,
+    {.cause = "norms are rounded to bf16", .parts = ENCODER | DECODER, .reduced = FF_NORMS_BFLOAT},
+    {.cause = "weights are rounded to bf16", .parts = ENCODER | DECODER, .reduced = FF_WEIGHTS_BFLOAT,
      .harmless = true},
-    {.cause = "weights are rounded to f16", .parts = ENCODER | DECODER, .economy = FF_WEIGHTS_HALF, .harmless = true},
-    {.cause = "products take their inputs in TF32", .parts = ENCODER | DECODER, .economy = FF_PRODUCTS_TF32,
+    {.cause = "weights are rounded to f16", .parts = ENCODER | DECODER, .reduced = FF_WEIGHTS_HALF, .harmless = true},
+    {.cause = "products take their inputs in TF32", .parts = ENCODER | DECODER, .reduced = FF_PRODUCTS_TF32,
      .harmless = true},
-    {.cause = "products take their inputs in bf16", .parts = ENCODER | DECODER, .economy = FF_PRODUCTS_BFLOAT,
+    {.cause = "products take their inputs in bf16", .parts = ENCODER | DECODER, .reduced = FF_PRODUCTS_BFLOAT,
      .harmless = true},
-    {.cause = "computed in bf16", .parts = ENCODER | DECODER, .economy = FF_ALL_BFLOAT, .harmless = true},
+    {.cause = "computed in bf16", .parts = ENCODER | DECODER, .reduced = FF_ALL_BFLOAT, .harmless = true},
 };
 
 typedef struct vae_replay {
@@ -73,7 +73,7 @@ typedef struct vae_replay {
     size_t height, width;          // of `in`
     bool bytes;                    // decoder: the result is rounded to bytes
     // of the replay in progress
-    const vae_manner *manner;
+    const vae_variant *variant;
     float *out;
 } vae_replay;
 
@@ -84,12 +84,12 @@ static ff_status no_memory(const ff_verifier *v)
 
 // ---- running a network, with mistakes ----
 
-// A network without what the manner leaves out.   layers: copy, as many as the network has
-static ff_vae_network changed_network(const ff_vae_network *network, const vae_manner *manner, ff_vae_layer *layers)
+// A network without what the variant leaves out.   layers: copy, as many as the network has
+static ff_vae_network changed_network(const ff_vae_network *network, const vae_variant *variant, ff_vae_layer *layers)
 {
     memcpy(layers, network->layers, network->count * sizeof *layers);
     for (size_t i = 0; i < network->count; i++)
-        if (manner->attention && layers[i].kind == FF_VAE_ATTENTION)
+        if (variant->attention && layers[i].kind == FF_VAE_ATTENTION)
             layers[i].kind = FF_VAE_BRANCH;  // which keeps the frame and leaves it as it is
     return (ff_vae_network){layers, network->count};
 }
@@ -122,7 +122,7 @@ static void note_caches(const ff_vae_run *run, cache_note *notes)
 }
 
 // Makes the mistake of that number between two chunks.
-static void spoil_caches(const ff_vae_run *run, int manner, const cache_note *notes)
+static void spoil_caches(const ff_vae_run *run, int variant, const cache_note *notes)
 {
     for (size_t i = 0; i < 2 * run->part.network->count; i++) {
         ff_vae_history *history = history_of(run, i);
@@ -131,14 +131,14 @@ static void spoil_caches(const ff_vae_run *run, int manner, const cache_note *no
         bool upsampling = kind == FF_VAE_UPSAMPLE;
         if (kind == FF_VAE_BRANCH)
             continue;
-        if (manner == 1 || (manner == 4 && upsampling))
+        if (variant == 1 || (variant == 4 && upsampling))
             history->seen = 0;
         if (history->capacity < 2)
             continue;
-        bool forgets = manner == 2 || (manner == 3 && added == 1) || (manner == 6 && added == 1 && !upsampling);
+        bool forgets = variant == 2 || (variant == 3 && added == 1) || (variant == 6 && added == 1 && !upsampling);
         if (forgets && history->seen > 1)
             memset(frame_before(history, 1), 0, history->floats * sizeof(float));
-        if (manner != 5 || added < 2 || !notes[i].newest)
+        if (variant != 5 || added < 2 || !notes[i].newest)
             continue;
         if (notes[i].seen > 0)
             memcpy(frame_before(history, 1), notes[i].newest, history->floats * sizeof(float));
@@ -147,12 +147,12 @@ static void spoil_caches(const ff_vae_run *run, int manner, const cache_note *no
     }
 }
 
-static ff_status take_notes(const ff_verifier *v, const ff_vae_run *run, int manner, cache_note *notes)
+static ff_status take_notes(const ff_verifier *v, const ff_vae_run *run, int variant, cache_note *notes)
 {
     for (size_t i = 0; i < 2 * run->part.network->count; i++) {
         const ff_vae_history *history = history_of(run, i);
         notes[i].newest = NULL;
-        if (manner == 5 && history->capacity == 2 && !(notes[i].newest = ff_arena_floats(v->arena, history->floats)))
+        if (variant == 5 && history->capacity == 2 && !(notes[i].newest = ff_arena_floats(v->arena, history->floats)))
             return FF_ERROR_MEMORY;
     }
     return FF_OK;
@@ -194,7 +194,7 @@ static float shown(int colours, float value)
 static void put_pixels(const vae_replay *r, size_t height, size_t width, const float *in, float *out)
 {
     size_t patch = r->vae->shape.patch;
-    const vae_manner *m = r->manner;
+    const vae_variant *m = r->variant;
     for (size_t y = 0; y < height; y++)
         for (size_t x = 0; x < width; x++)
             for (size_t colour = 0; colour < 3; colour++)
@@ -215,7 +215,7 @@ static ff_status emit_frame(ff_vae_run *run, size_t index)
     vae_replay *r = run->user;
     size_t factor = r->vae->shape.spatial_factor, patch = r->vae->shape.patch;
     size_t floats = 3 * r->height * r->width * factor * factor;
-    if (r->manner->pairs && index > 0)  // 1 and 2, 3 and 4, ...
+    if (r->variant->pairs && index > 0)  // 1 and 2, 3 and 4, ...
         index = index % 2 ? index + 1 : index - 1;
     put_pixels(r, r->height * factor / patch, r->width * factor / patch, run->frame, r->out + index * floats);
     return FF_OK;
@@ -224,7 +224,7 @@ static ff_status emit_frame(ff_vae_run *run, size_t index)
 static float denormalised(const vae_replay *r, size_t channel, float x)
 {
     float mean = r->vae->mean[channel], inverse = r->vae->inverse_std[channel];
-    switch (r->manner->statistics) {
+    switch (r->variant->statistics) {
     case 1: return (x - mean) * inverse;
     case 2: return x * inverse + mean;
     case 3: return x / inverse;
@@ -238,7 +238,7 @@ static float denormalised(const vae_replay *r, size_t channel, float x)
 static ff_status decode_frames(vae_replay *r, ff_vae_run *run, cache_note *notes)
 {
     size_t cells = r->height * r->width, channels = r->vae->shape.latent_channels;
-    ff_status status = take_notes(r->v, run, r->manner->cache, notes);
+    ff_status status = take_notes(r->v, run, r->variant->cache, notes);
     for (size_t frame = 0; frame < r->frames && !status; frame++) {
         float *to = run->frame;
         for (size_t cell = 0; cell < cells; cell++)
@@ -246,7 +246,7 @@ static ff_status decode_frames(vae_replay *r, ff_vae_run *run, cache_note *notes
                 *to++ = denormalised(r, c, r->in[(c * r->all_frames + frame) * cells + cell]);
         note_caches(run, notes);
         status = ff_vae_run_frame(run, 0);
-        spoil_caches(run, r->manner->cache, notes);
+        spoil_caches(run, r->variant->cache, notes);
     }
     return status;
 }
@@ -262,7 +262,7 @@ static ff_status emit_latents(ff_vae_run *run, size_t index)
         float mean = r->vae->mean[c], inverse = r->vae->inverse_std[c];
         for (size_t cell = 0; cell < cells; cell++) {
             float x = run->frame[cell * channels + c], *to = r->out + c * cells + cell;
-            switch (r->manner->statistics) {
+            switch (r->variant->statistics) {
             case 1: *to = x / inverse + mean; break;
             case 2: *to = (x - mean) / inverse; break;
             case 3: *to = x * inverse; break;
@@ -279,7 +279,7 @@ static ff_status emit_latents(ff_vae_run *run, size_t index)
 static void get_pixels(const vae_replay *r, float *out)
 {
     size_t patch = r->vae->shape.patch, plane = r->height * r->width;
-    const vae_manner *m = r->manner;
+    const vae_variant *m = r->variant;
     for (size_t y = 0; y < r->height / patch; y++)
         for (size_t x = 0; x < r->width / patch; x++)
             for (size_t colour = 0; colour < 3; colour++)
@@ -304,9 +304,9 @@ static ff_status run_network(vae_replay *r, const ff_kernels *kernels)
     cache_note *notes = ff_arena_take(v->arena, network->count, 2 * sizeof *notes);
     if (!layers || !notes)
         return no_memory(v);
-    ff_vae_network changed = changed_network(network, r->manner, layers);
+    ff_vae_network changed = changed_network(network, r->variant, layers);
     unactivated.channel_norm = norm_without_silu;
-    ff_vae_run run = {.vae = r->vae, .kernels = r->manner->silu ? &unactivated : kernels,
+    ff_vae_run run = {.vae = r->vae, .kernels = r->variant->silu ? &unactivated : kernels,
                       .emit = encoder ? emit_latents : emit_frame, .user = r};
     size_t height = encoder ? r->height / patch : r->height, width = encoder ? r->width / patch : r->width;
     ff_vae_window in = ff_vae_whole(encoder ? 1 : r->frames, height, width);
@@ -323,10 +323,10 @@ static ff_status run_network(vae_replay *r, const ff_kernels *kernels)
     return status;
 }
 
-static ff_status replay(void *user, const void *manner, const ff_kernels *kernels, float *out, ff_error *error)
+static ff_status replay(void *user, const void *variant, const ff_kernels *kernels, float *out, ff_error *error)
 {
     vae_replay r = *(const vae_replay *)user;
-    r.manner = manner;
+    r.variant = variant;
     r.out = out;
     return run_network(&r, kernels);
 }
@@ -334,21 +334,21 @@ static ff_status replay(void *user, const void *manner, const ff_kernels *kernel
 // ---- judging ----
 
 static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, vae_replay *r, ff_slices slices,
-                       ff_precision precision, const float *theirs)
+                       ff_precision precision, const float *dumped)
 {
-    static const vae_manner right = {0};
+    static const vae_variant right = {0};
     size_t n = ff_slices_elements(slices);
     float *ours = malloc(n * sizeof *ours), *rounded = malloc(n * sizeof *rounded);
-    ff_reduced state;
+    ff_reduced_state state;
     const ff_kernels rounding = ff_verify_rounding(precision, &state);
     ff_status status = ours && rounded ? replay(r, &right, ff_verify_kernels(), ours, v->error) : no_memory(v);
-    ff_case settled = {
-        .tensor = tensor, .slices = slices, .precision = precision, .theirs = theirs, .exact = ours, .rounded = rounded,
-        .equal = !status && ff_floats_equal(ours, theirs, n),
+    ff_case judged = {
+        .tensor = tensor, .slices = slices, .precision = precision, .dumped = dumped, .exact = ours, .rounded = rounded,
+        .equal = !status && ff_floats_equal(ours, dumped, n),
         .search = {.mistakes = vae_mistakes, .count = sizeof vae_mistakes / sizeof *vae_mistakes,
-                   .parts = r->encoder ? ENCODER : DECODER, .manner_size = sizeof(vae_manner), .replay = replay,
+                   .parts = r->encoder ? ENCODER : DECODER, .variant_size = sizeof(vae_variant), .replay = replay,
                    .user = r}};
-    if (!status && !settled.equal) {
+    if (!status && !judged.equal) {
         bool bytes = r->bytes;
         if (bytes)
             memcpy(rounded, ours, n * sizeof *ours);
@@ -360,7 +360,7 @@ static ff_status judge(ff_verifier *v, const char *stage, const char *tensor, va
         r->bytes = bytes;
     }
     if (!status)
-        status = ff_settle(v, ff_finding_of(&v->findings, "%s", stage), &settled, NULL);
+        status = ff_judge(v, ff_finding_of(&v->findings, "%s", stage), &judged, NULL);
     free(ours);
     free(rounded);
     return status;
@@ -384,17 +384,17 @@ static void check_image_range(ff_verifier *v, size_t n, const float *image)
 
 ff_status ff_verify_encoder(ff_verifier *v)
 {
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     ff_stage_finding *finding = ff_finding_of(&v->findings, "vae_encode");
     size_t channels = v->model->facts.latent_channels, factor = v->model->facts.spatial_factor;
-    size_t cells = theirs->height * theirs->width;
-    size_t known_shape[4] = {channels, 0, theirs->height, theirs->width};
-    size_t image_shape[3] = {3, theirs->height * factor, theirs->width * factor};
+    size_t cells = dump->height * dump->width;
+    size_t known_shape[4] = {channels, 0, dump->height, dump->width};
+    size_t image_shape[3] = {3, dump->height * factor, dump->width * factor};
     float *image, *known = NULL;
     ff_precision precision;
-    ff_status status = ff_theirs_floats(theirs, "image", 3, image_shape, &image, NULL, v->error);
+    ff_status status = ff_verify_dump_floats(dump, "image", 3, image_shape, &image, NULL, v->error);
     if (!status)
-        status = ff_theirs_floats(theirs, "anchor.known", 4, known_shape, &known, &precision, v->error);
+        status = ff_verify_dump_floats(dump, "anchor.known", 4, known_shape, &known, &precision, v->error);
     if (!status && (!image || !known)) {
         ff_finding_missing(finding, image ? "anchor.known" : "image");
     } else if (!status) {
@@ -413,46 +413,46 @@ ff_status ff_verify_encoder(ff_verifier *v)
 }
 
 static ff_status judge_decoded(ff_verifier *v, const float *latents, size_t frames_in, const size_t shape[4],
-                               bool bytes, ff_precision precision, const float *theirs)
+                               bool bytes, ff_precision precision, const float *dumped)
 {
-    const ff_theirs *dump = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     size_t floats = shape[1] * shape[2] * 3, temporal = v->model->facts.temporal_factor, frames = frames_in;
     while (frames > 2 && ((frames - 1) * temporal + 1) * floats > MOST_FLOATS)
         frames--;
     vae_replay r = {.v = v, .vae = v->model->vae, .in = latents, .all_frames = frames_in, .frames = frames,
                     .height = dump->height, .width = dump->width, .bytes = bytes};
     return judge(v, "vae_decode", bytes ? "frames" : "frames_float", &r,
-                 (ff_slices){1, (frames - 1) * temporal + 1, floats, "frame"}, precision, theirs);
+                 (ff_slices){1, (frames - 1) * temporal + 1, floats, "frame"}, precision, dumped);
 }
 
 ff_status ff_verify_decoder(ff_verifier *v)
 {
-    const ff_theirs *theirs = &v->theirs;
+    const ff_verify_dump *dump = &v->dump;
     const ff_model_facts *facts = &v->model->facts;
     ff_stage_finding *decoding = ff_finding_of(&v->findings, "vae_decode");
     ff_stage_finding *finding = ff_finding_of(&v->findings, "frames");
-    size_t latent_shape[4] = {facts->latent_channels, theirs->frames, theirs->height, theirs->width};
-    size_t shape[4] = {theirs->frames ? (theirs->frames - 1) * facts->temporal_factor + 1 : 0,
-                       theirs->height * facts->spatial_factor, theirs->width * facts->spatial_factor, 3};
+    size_t latent_shape[4] = {facts->latent_channels, dump->frames, dump->height, dump->width};
+    size_t shape[4] = {dump->frames ? (dump->frames - 1) * facts->temporal_factor + 1 : 0,
+                       dump->height * facts->spatial_factor, dump->width * facts->spatial_factor, 3};
     float *latents, *values = NULL;
     const uint8_t *bytes = NULL;
     ff_precision precision;
-    ff_status status = ff_theirs_floats(theirs, "latents", 4, latent_shape, &latents, NULL, v->error);
+    ff_status status = ff_verify_dump_floats(dump, "latents", 4, latent_shape, &latents, NULL, v->error);
     if (!status)
-        status = ff_theirs_floats(theirs, "frames_float", 4, shape, &values, &precision, v->error);
-    if (!status && theirs->height)
+        status = ff_verify_dump_floats(dump, "frames_float", 4, shape, &values, &precision, v->error);
+    if (!status && dump->height)
         status = ff_verify_frames(v, shape, values, &bytes);
     size_t n = shape[0] * shape[1] * shape[2] * shape[3];
     if (!values || !bytes)
         ff_finding_missing(finding, values ? "frames" : "frames_float");
     if (!status && values && latents) {
-        status = judge_decoded(v, latents, theirs->frames, shape, false, precision, values);
+        status = judge_decoded(v, latents, dump->frames, shape, false, precision, values);
     } else if (!status && bytes && latents) {
         // without frames_float the decoder is judged by the bytes
         float *scaled = malloc(n * sizeof *scaled);
         for (size_t i = 0; scaled && i < n; i++)
             scaled[i] = (float)(bytes[i] / 255.0);
-        status = scaled ? judge_decoded(v, latents, theirs->frames, shape, true, FF_BFLOAT, scaled) : no_memory(v);
+        status = scaled ? judge_decoded(v, latents, dump->frames, shape, true, FF_BFLOAT, scaled) : no_memory(v);
         free(scaled);
     } else {
         ff_finding_missing(decoding, latents ? "frames_float" : "latents");

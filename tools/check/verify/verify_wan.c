@@ -23,11 +23,11 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
     float *weight = ff_arena_take(w->arena, shape->dim, depth * sizeof(float));
     if (!patches || !weight)
         return FF_ERROR_MEMORY;
-    bool exchange = w->manner->patch_order == 1 && patch[1] == patch[2];
+    bool exchange = w->variant->patch_order == 1 && patch[1] == patch[2];
     for (size_t token = 0; token < w->tokens; token++) {
         size_t plane = w->grid.rows * w->grid.columns, frame = token / plane, rest = token % plane;
         size_t row = rest / w->grid.columns, column = rest % w->grid.columns;
-        if (w->manner->token_order == 1) {
+        if (w->variant->token_order == 1) {
             row = rest % w->grid.rows;
             column = rest / w->grid.rows;
         }
@@ -44,7 +44,7 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
                 *to++ = latents[channel * all_frames * frame_cells + at];
         }
     }
-    bool transposed = w->manner->transposed == FF_WAN_PATCH_EMBEDDING;
+    bool transposed = w->variant->transposed == FF_WAN_PATCH_EMBEDDING;
     for (size_t c = 0; c < shape->dim; c++)
         for (size_t cell = 0; cell < cells; cell++)
             for (size_t channel = 0; channel < channels; channel++) {
@@ -54,7 +54,7 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
             }
     ff_status status = w->kernels->matmul(w->kernels, &(ff_matmul){
         .rows = w->tokens, .columns = shape->dim, .depth = depth, .a = patches, .a_stride = depth,
-        .b = {weight, FF_F32}, .bias = w->manner->unbiased == FF_WAN_PATCH_EMBEDDING ? NULL : layer->bias, .out = hidden,
+        .b = {weight, FF_F32}, .bias = w->variant->unbiased == FF_WAN_PATCH_EMBEDDING ? NULL : layer->bias, .out = hidden,
         .out_stride = shape->dim});
     ff_arena_return(w->arena, mark);
     return status;
@@ -63,29 +63,29 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
 static void sinusoids(const ff_wan *w, const float *timesteps, float *out)
 {
     size_t freq_dim = w->model->shape.freq_dim, half = freq_dim / 2;
-    int manner = w->manner->sinusoids;
-    double base = sinusoid_bases[w->manner->sinusoid_base];
-    if (manner == 0 && !w->manner->sinusoid_base) {
+    int variant = w->variant->sinusoids;
+    double base = sinusoid_bases[w->variant->sinusoid_base];
+    if (variant == 0 && !w->variant->sinusoid_base) {
         ff_timestep_embedding(w->groups, timesteps, freq_dim, out);
         return;
     }
     for (size_t row = 0; row < w->groups; row++) {
         float timestep = timesteps[row];
-        if (manner == 3)
+        if (variant == 3)
             timestep /= 1000;
-        if (manner == 4 || manner == 7)
+        if (variant == 4 || variant == 7)
             ff_round_floats(FF_BFLOAT, 1, &timestep);
         for (size_t i = 0; i < half; i++) {
-            size_t span = manner == 2 && half > 1 ? half - 1 : half;
+            size_t span = variant == 2 && half > 1 ? half - 1 : half;
             double angle = (double)timestep * ff_exp(-ff_log(base) * (double)i / (double)span);
             float cosine = (float)ff_cos(angle), sine = (float)ff_sin(angle);
-            out[row * freq_dim + i] = manner == 1 ? sine : cosine;
-            out[row * freq_dim + half + i] = manner == 1 ? cosine : sine;
+            out[row * freq_dim + i] = variant == 1 ? sine : cosine;
+            out[row * freq_dim + half + i] = variant == 1 ? cosine : sine;
         }
         if (freq_dim % 2 != 0)
             out[row * freq_dim + freq_dim - 1] = 0;
     }
-    if (manner == 5)
+    if (variant == 5)
         ff_round_floats(FF_BFLOAT, w->groups * freq_dim, out);
 }
 
@@ -93,12 +93,12 @@ ff_status ff_wan_time(const ff_wan *w, const float *timesteps, float *temb)
 {
     const ff_transformer_shape *shape = &w->model->shape;
     ff_wan single = *w;
-    ff_reduced state;
+    ff_reduced_state state;
     const ff_kernels bfloat = ff_verify_rounding(FF_BFLOAT, &state);
-    ff_economy economy = ff_economy_of(w->kernels);
-    if (w->manner->time_single)
+    ff_reduced_precision reduced = ff_reduced_precision_of(w->kernels);
+    if (w->variant->time_single)
         single.kernels = ff_verify_kernels();
-    if (w->manner->sinusoids == 7)
+    if (w->variant->sinusoids == 7)
         single.kernels = &bfloat;
     ff_arena_mark mark = ff_arena_here(w->arena);
     float *x = ff_arena_take(w->arena, w->groups, shape->freq_dim * sizeof(float));
@@ -107,12 +107,12 @@ ff_status ff_wan_time(const ff_wan *w, const float *timesteps, float *temb)
         return FF_ERROR_MEMORY;
     sinusoids(w, timesteps, x);
     ff_status status = ff_wan_linear(&single, FF_WAN_TIME_IN, &w->model->time_in, w->groups, x, hidden);
-    if (!status && !w->manner->time_activation)
+    if (!status && !w->variant->time_activation)
         single.kernels->silu(single.kernels, w->groups * shape->dim, hidden, hidden);
     if (!status)
         status = ff_wan_linear(&single, FF_WAN_TIME_OUT, &w->model->time_out, w->groups, hidden, temb);
-    if (w->manner->time_single && economy != FF_NO_ECONOMY)
-        ff_round_floats(economy == FF_ALL_HALF ? FF_HALF : FF_BFLOAT, w->groups * shape->dim, temb);
+    if (w->variant->time_single && reduced != FF_NOT_REDUCED)
+        ff_round_floats(reduced == FF_ALL_HALF ? FF_HALF : FF_BFLOAT, w->groups * shape->dim, temb);
     ff_arena_return(w->arena, mark);
     return status;
 }
@@ -125,7 +125,7 @@ ff_status ff_wan_text(const ff_wan *w, const float *embeds, float *text)
     if (!hidden)
         return FF_ERROR_MEMORY;
     ff_status status = ff_wan_linear(w, FF_WAN_TEXT_IN, &w->model->text_in, rows, embeds, hidden);
-    ff_wan_activate(w->kernels, w->manner->text_activation, rows * dim, hidden);
+    ff_wan_activate(w->kernels, w->variant->text_activation, rows * dim, hidden);
     if (!status)
         status = ff_wan_linear(w, FF_WAN_TEXT_OUT, &w->model->text_out, rows, hidden, text);
     ff_text_repeat_row(text, rows, w->text_tokens, dim);
@@ -140,7 +140,7 @@ ff_status ff_wan_project_time(const ff_wan *w, const float *temb, float *project
     float *activated = ff_arena_floats(w->arena, n);
     if (!activated)
         return FF_ERROR_MEMORY;
-    if (w->manner->projection == 1)
+    if (w->variant->projection == 1)
         memcpy(activated, temb, n * sizeof *temb);
     else
         w->kernels->silu(w->kernels, n, temb, activated);
@@ -167,7 +167,7 @@ ff_status ff_wan_head(const ff_wan *w, const float *hidden, const float *temb, f
 {
     const ff_transformer *model = w->model;
     const ff_transformer_shape *shape = &model->shape;
-    const ff_wan_manner *manner = w->manner;
+    const ff_wan_variant *variant = w->variant;
     size_t dim = shape->dim, offset, cells = shape->patch[0] * shape->patch[1] * shape->patch[2];
     size_t channels = shape->out_channels;
     ff_arena_mark mark = ff_arena_here(w->arena);
@@ -182,18 +182,18 @@ ff_status ff_wan_head(const ff_wan *w, const float *hidden, const float *temb, f
     for (size_t group = 0; group < w->groups; group++)
         for (size_t j = 0; j < 2 * dim; j++)
             vectors[group * 2 * dim + j] =
-                (manner->head_table ? 0 : table[j]) + temb[group * dim + j % dim];
-    ff_groups groups = ff_wan_token_groups(w, manner->head_timesteps, 2 * dim, &offset);
-    const float *shift = vectors + offset + (manner->head_order == 1 ? dim : 0);
-    const float *scale = vectors + offset + (manner->head_order == 1 ? 0 : dim);
-    ff_wan_norm_modulate(w, hidden, groups, manner->head_norm, manner->head_eps, manner->head_plain_scale, shift,
-                         scale, normed);
+                (variant->head_table ? 0 : table[j]) + temb[group * dim + j % dim];
+    ff_groups groups = ff_wan_token_groups(w, variant->head_timesteps, 2 * dim, &offset);
+    const float *shift = vectors + offset + (variant->head_order == 1 ? dim : 0);
+    const float *scale = vectors + offset + (variant->head_order == 1 ? 0 : dim);
+    ff_wan_norm_modulate(w, hidden, (ff_modulation){groups, .shift = shift, .scale = scale}, variant->head_norm,
+                         variant->head_eps, variant->head_plain_scale, normed);
     ff_status status = ff_wan_linear(w, FF_WAN_PROJ_OUT, &model->proj_out, w->tokens, normed, patches);
-    for (size_t token = 0; !status && manner->unpatch && token < w->tokens; token++)
-        reorder_patch(shape, manner->unpatch, patches + token * cells * channels, room);
+    for (size_t token = 0; !status && variant->unpatch && token < w->tokens; token++)
+        reorder_patch(shape, variant->unpatch, patches + token * cells * channels, room);
     if (!status)
         ff_tokens_to_latents(w->grid, shape->patch, channels, patches, out);
-    for (size_t i = 0; !status && manner->negated && i < w->tokens * cells * channels; i++)
+    for (size_t i = 0; !status && variant->negated && i < w->tokens * cells * channels; i++)
         out[i] = -out[i];
     ff_arena_return(w->arena, mark);
     return status;

@@ -30,7 +30,7 @@ typedef struct ff_wan_attention {
     int exchanged;       // weights of 1 q and k, 2 k and v, 3 q and v
 } ff_wan_attention;
 
-typedef struct ff_wan_manner {
+typedef struct ff_wan_variant {
     int nothing;         // keeps offset 0 free
     int transposed, unbiased;
     ff_wan_attention attention[2];   // self, cross
@@ -67,13 +67,13 @@ typedef struct ff_wan_manner {
     int unpatch;         // 1 channels before the patch's cells, 2 rows and columns of a patch exchanged
     int negated;         // 1: the output's sign
     int text_from;       // 1: the other prompt's text
-} ff_wan_manner;
+} ff_wan_variant;
 
 // One evaluation: sizes, and how it is computed.
 typedef struct ff_wan {
     const ff_transformer *model;
     const ff_kernels *kernels;
-    const ff_wan_manner *manner;
+    const ff_wan_variant *variant;
     ff_arena *arena;
     ff_token_grid grid;
     size_t tokens;

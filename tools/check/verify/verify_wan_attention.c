@@ -17,17 +17,17 @@ static const int axis_orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 2, 0}, {2, 1, 0},
 
 void ff_wan_rotary(const ff_wan *w, float *out)
 {
-    const ff_wan_manner *manner = w->manner;
+    const ff_wan_variant *variant = w->variant;
     size_t head_dim = w->model->shape.head_dim, pairs = head_dim / 2;
-    bool plain = !manner->rotary_axes && !manner->rotary_split && !manner->rotary_base && !manner->rotary_single;
-    if (plain && manner->rotary != 3 && manner->rotary != 4) {
+    bool plain = !variant->rotary_axes && !variant->rotary_split && !variant->rotary_base && !variant->rotary_single;
+    if (plain && variant->rotary != 3 && variant->rotary != 4) {
         ff_rotary_table(w->grid, head_dim, out);
         return;
     }
     size_t space = head_dim / 6, first = pairs - 2 * space, lengths[3] = {first, space, space};
-    if (manner->rotary_split == 1)
+    if (variant->rotary_split == 1)
         lengths[0] = space, lengths[2] = first;
-    else if (manner->rotary_split == 2)
+    else if (variant->rotary_split == 2)
         lengths[0] = pairs / 3, lengths[1] = pairs / 3, lengths[2] = pairs - 2 * (pairs / 3);
     for (size_t token = 0; token < w->tokens; token++) {
         size_t plane = w->grid.rows * w->grid.columns;
@@ -36,15 +36,15 @@ void ff_wan_rotary(const ff_wan *w, float *out)
         for (size_t segment = 0, pair = 0; segment < 3; segment++)
             for (size_t i = 0; i < lengths[segment]; i++, pair++) {
                 double exponent = (double)(2 * i) / (double)(2 * lengths[segment]);
-                if (manner->rotary_split == 3)
+                if (variant->rotary_split == 3)
                     exponent = (double)(2 * pair) / (double)head_dim;
-                double frequency = 1.0 / ff_pow(rotary_bases[manner->rotary_base], exponent);
-                double position = (double)positions[axis_orders[manner->rotary_axes][segment]];
-                double angle = (manner->rotary == 4 ? position + 1 : position) * frequency;
-                if (manner->rotary_single)
+                double frequency = 1.0 / ff_pow(rotary_bases[variant->rotary_base], exponent);
+                double position = (double)positions[axis_orders[variant->rotary_axes][segment]];
+                double angle = (variant->rotary == 4 ? position + 1 : position) * frequency;
+                if (variant->rotary_single)
                     angle = (float)position * (float)frequency;
                 at[2 * pair] = (float)ff_cos(angle);
-                at[2 * pair + 1] = (float)(manner->rotary == 3 ? -ff_sin(angle) : ff_sin(angle));
+                at[2 * pair + 1] = (float)(variant->rotary == 3 ? -ff_sin(angle) : ff_sin(angle));
             }
     }
 }
@@ -53,7 +53,7 @@ void ff_wan_turn(const ff_wan *w, const float *rotary, float *x)
 {
     const ff_transformer_shape *shape = &w->model->shape;
     size_t head_dim = shape->head_dim, half = head_dim / 2;
-    if (w->manner->rotary != 2) {
+    if (w->variant->rotary != 2) {
         w->kernels->rotary(w->kernels, w->tokens, shape->heads, head_dim, rotary, x);
         return;
     }
@@ -71,12 +71,12 @@ void ff_wan_turn(const ff_wan *w, const float *rotary, float *x)
 
 // ---- attention ----
 
-void ff_wan_qk_norm(const ff_wan *w, const ff_wan_attention *manner, int how, size_t rows, const float *weight,
+void ff_wan_qk_norm(const ff_wan *w, const ff_wan_attention *variant, int how, size_t rows, const float *weight,
                     float *x)
 {
     const ff_transformer_shape *shape = &w->model->shape;
     size_t dim = shape->dim, head_dim = shape->head_dim;
-    float eps = ff_wan_epsilon(w, manner->eps);
+    float eps = ff_wan_epsilon(w, variant->eps);
     switch (how) {
     case 0: w->kernels->rms_norm(w->kernels, rows, dim, x, eps, weight, x); break;
     case 1:
@@ -113,7 +113,7 @@ static void regroup_heads(size_t rows, size_t heads, size_t head_dim, bool back,
     }
 }
 
-ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *manner, size_t keys, float *q, float *k, float *v,
+ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *variant, size_t keys, float *q, float *k, float *v,
                         float *out)
 {
     const ff_transformer_shape *shape = &w->model->shape;
@@ -122,10 +122,10 @@ ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *manner, size_t 
                              scale * 0.6931471805599453};
     ff_attention p = {.queries = w->tokens, .keys = keys, .heads = shape->heads, .head_dim = shape->head_dim,
                       .q = q, .k = k, .v = v, .q_stride = shape->dim, .k_stride = shape->dim, .v_stride = shape->dim,
-                      .scale = (float)scales[manner->scale], .out = out};
+                      .scale = (float)scales[variant->scale], .out = out};
     ff_arena_mark mark = ff_arena_here(w->arena);
     float *room = NULL;
-    if (manner->heads) {
+    if (variant->heads) {
         if (!(room = ff_arena_floats(w->arena, shape->dim)))
             return FF_ERROR_MEMORY;
         regroup_heads(w->tokens, shape->heads, shape->head_dim, false, q, room);
@@ -135,7 +135,7 @@ ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *manner, size_t 
     size_t pairs, numbers;
     bool fits = ff_multiply_sizes(w->tokens, keys, &pairs) && ff_multiply_sizes(pairs, shape->heads, &numbers) &&
                 numbers <= MOST_BIASES;
-    if (manner->causal && fits) {  // of a long clip it is not tried
+    if (variant->causal && fits) {  // of a long clip it is not tried
         float *bias = ff_arena_take(w->arena, pairs, shape->heads * sizeof(float));
         if (!bias)
             return FF_ERROR_MEMORY;

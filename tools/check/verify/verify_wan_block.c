@@ -18,7 +18,7 @@ typedef struct block_run {
     float *hidden, *normed, *wide;     // wide: [4 tokens or 2 text tokens more, dim] or [tokens, ffn_dim]
 } block_run;
 
-// The three projections, with weights mixed up if the manner says so.
+// The three projections, with weights mixed up if the variant says so.
 static const ff_linear *chosen(const ff_transformer_attention *a, int exchanged, int which)
 {
     static const int orders[][3] = {{0, 1, 2}, {1, 0, 2}, {0, 2, 1}, {2, 1, 0}};
@@ -29,32 +29,32 @@ static const ff_linear *chosen(const ff_transformer_attention *a, int exchanged,
 static ff_status self_attention(const block_run *b)
 {
     const ff_wan *w = b->w;
-    const ff_wan_attention *manner = &w->manner->attention[0];
+    const ff_wan_attention *variant = &w->variant->attention[0];
     const ff_transformer_attention *a = &b->block->attn1;
-    int rotary = w->manner->rotary;
+    int rotary = w->variant->rotary;
     size_t n = w->tokens * w->model->shape.dim;
     float *q = b->wide, *k = q + n, *v = k + n, *attended = b->normed;
     ff_status status;
-    ff_wan_norm_modulate(w, b->hidden, b->groups, w->manner->norm, w->manner->eps, w->manner->plain_scale,
-                         b->vectors[0], b->vectors[1], b->normed);
-    if ((status = ff_wan_linear(w, FF_WAN_Q1, chosen(a, manner->exchanged, 0), w->tokens, b->normed, q)) ||
-        (status = ff_wan_linear(w, FF_WAN_K1, chosen(a, manner->exchanged, 1), w->tokens, b->normed, k)) ||
-        (status = ff_wan_linear(w, FF_WAN_V1, chosen(a, manner->exchanged, 2), w->tokens, b->normed, v)))
+    ff_wan_norm_modulate(w, b->hidden, (ff_modulation){b->groups, .shift = b->vectors[0], .scale = b->vectors[1]},
+                         w->variant->norm, w->variant->eps, w->variant->plain_scale, b->normed);
+    if ((status = ff_wan_linear(w, FF_WAN_Q1, chosen(a, variant->exchanged, 0), w->tokens, b->normed, q)) ||
+        (status = ff_wan_linear(w, FF_WAN_K1, chosen(a, variant->exchanged, 1), w->tokens, b->normed, k)) ||
+        (status = ff_wan_linear(w, FF_WAN_V1, chosen(a, variant->exchanged, 2), w->tokens, b->normed, v)))
         return status;
     if (rotary == 7)
         ff_wan_turn(w, b->rotary, q), ff_wan_turn(w, b->rotary, k);
-    ff_wan_qk_norm(w, manner, manner->q_norm, w->tokens, a->norm_q, q);
-    ff_wan_qk_norm(w, manner, manner->k_norm, w->tokens, a->norm_k, k);
+    ff_wan_qk_norm(w, variant, variant->q_norm, w->tokens, a->norm_q, q);
+    ff_wan_qk_norm(w, variant, variant->k_norm, w->tokens, a->norm_k, k);
     if (rotary != 1 && rotary != 6 && rotary != 7)
         ff_wan_turn(w, b->rotary, q);
     if (rotary != 1 && rotary != 5 && rotary != 7)
         ff_wan_turn(w, b->rotary, k);
     if (rotary == 8)
         ff_wan_turn(w, b->rotary, v);
-    if ((status = ff_wan_attend(w, manner, w->tokens, q, k, v, attended)) ||
+    if ((status = ff_wan_attend(w, variant, w->tokens, q, k, v, attended)) ||
         (status = ff_wan_linear(w, FF_WAN_O1, &a->to_out, w->tokens, attended, q)))
         return status;
-    if (w->manner->ungated & 1)
+    if (w->variant->ungated & 1)
         w->kernels->add(w->kernels, n, b->hidden, q, b->hidden);
     else
         w->kernels->add_gated(w->kernels, w->tokens, w->model->shape.dim, q, b->groups, b->vectors[2], b->hidden);
@@ -64,38 +64,38 @@ static ff_status self_attention(const block_run *b)
 static ff_status cross_attention(const block_run *b)
 {
     const ff_wan *w = b->w;
-    const ff_wan_attention *manner = &w->manner->attention[1];
+    const ff_wan_attention *variant = &w->variant->attention[1];
     const ff_transformer_attention *a = &b->block->attn2;
     size_t dim = w->model->shape.dim, n = w->tokens * dim;
     size_t rows = ff_text_distinct_rows(b->text, w->text_tokens, dim);
     float *q = b->wide, *attended = q + n, *k = attended + n, *v = k + w->text_tokens * dim;
     const float *x = b->hidden;
     ff_status status;
-    if (b->block->norm2_weight && w->manner->norm2 != 1) {
+    if (b->block->norm2_weight && w->variant->norm2 != 1) {
         const float *weight = b->block->norm2_weight, *bias = b->block->norm2_bias;
-        w->kernels->layer_norm(w->kernels, w->tokens, dim, b->hidden, ff_wan_epsilon(w, w->manner->eps),
-                               w->manner->norm2 == 2 ? NULL : weight,
-                               w->manner->norm2 == 2 || w->manner->norm2 == 3 ? NULL : bias, b->normed);
-        if (w->manner->norm2 == 4)
+        w->kernels->layer_norm(w->kernels, w->tokens, dim, b->hidden, ff_wan_epsilon(w, w->variant->eps),
+                               w->variant->norm2 == 2 ? NULL : weight,
+                               w->variant->norm2 == 2 || w->variant->norm2 == 3 ? NULL : bias, b->normed);
+        if (w->variant->norm2 == 4)
             ff_round_floats(FF_BFLOAT, n, b->normed);
         x = b->normed;
     }
-    if ((status = ff_wan_linear(w, FF_WAN_Q2, chosen(a, manner->exchanged, 0), w->tokens, x, q)) ||
-        (status = ff_wan_linear(w, FF_WAN_K2, chosen(a, manner->exchanged, 1), rows, b->text, k)) ||
-        (status = ff_wan_linear(w, FF_WAN_V2, chosen(a, manner->exchanged, 2), rows, b->text, v)))
+    if ((status = ff_wan_linear(w, FF_WAN_Q2, chosen(a, variant->exchanged, 0), w->tokens, x, q)) ||
+        (status = ff_wan_linear(w, FF_WAN_K2, chosen(a, variant->exchanged, 1), rows, b->text, k)) ||
+        (status = ff_wan_linear(w, FF_WAN_V2, chosen(a, variant->exchanged, 2), rows, b->text, v)))
         return status;
-    ff_wan_qk_norm(w, manner, manner->q_norm, w->tokens, a->norm_q, q);
-    ff_wan_qk_norm(w, manner, manner->k_norm, rows, a->norm_k, k);
+    ff_wan_qk_norm(w, variant, variant->q_norm, w->tokens, a->norm_q, q);
+    ff_wan_qk_norm(w, variant, variant->k_norm, rows, a->norm_k, k);
     ff_text_repeat_row(k, rows, w->text_tokens, dim);
     ff_text_repeat_row(v, rows, w->text_tokens, dim);
-    if (w->manner->rotary_cross)
+    if (w->variant->rotary_cross)
         ff_wan_turn(w, b->rotary, q);
     size_t own = rows < w->text_tokens && rows > 1 ? rows - 1 : w->text_tokens;  // of the prompt, without its padding
-    size_t keys = manner->padding == 1 ? own : manner->padding == 2 ? (w->text_tokens + 1) / 2 : w->text_tokens;
-    if ((status = ff_wan_attend(w, manner, keys, q, k, v, attended)) ||
+    size_t keys = variant->padding == 1 ? own : variant->padding == 2 ? (w->text_tokens + 1) / 2 : w->text_tokens;
+    if ((status = ff_wan_attend(w, variant, keys, q, k, v, attended)) ||
         (status = ff_wan_linear(w, FF_WAN_O2, &a->to_out, w->tokens, attended, q)))
         return status;
-    if (w->manner->cross_gated)
+    if (w->variant->cross_gated)
         w->kernels->add_gated(w->kernels, w->tokens, dim, q, b->groups, b->vectors[2], b->hidden);
     else
         w->kernels->add(w->kernels, n, b->hidden, q, b->hidden);
@@ -107,14 +107,14 @@ static ff_status feed_forward(const block_run *b)
     const ff_wan *w = b->w;
     size_t dim = w->model->shape.dim;
     ff_status status;
-    ff_wan_norm_modulate(w, b->hidden, b->groups, w->manner->norm, w->manner->eps, w->manner->plain_scale,
-                         b->vectors[3], b->vectors[4], b->normed);
+    ff_wan_norm_modulate(w, b->hidden, (ff_modulation){b->groups, .shift = b->vectors[3], .scale = b->vectors[4]},
+                         w->variant->norm, w->variant->eps, w->variant->plain_scale, b->normed);
     if ((status = ff_wan_linear(w, FF_WAN_FFN_IN, &b->block->ffn_in, w->tokens, b->normed, b->wide)))
         return status;
-    ff_wan_activate(w->kernels, w->manner->activation, w->tokens * w->model->shape.ffn_dim, b->wide);
+    ff_wan_activate(w->kernels, w->variant->activation, w->tokens * w->model->shape.ffn_dim, b->wide);
     if ((status = ff_wan_linear(w, FF_WAN_FFN_OUT, &b->block->ffn_out, w->tokens, b->wide, b->normed)))
         return status;
-    if (w->manner->ungated & 2)
+    if (w->variant->ungated & 2)
         w->kernels->add(w->kernels, w->tokens * dim, b->hidden, b->normed, b->hidden);
     else
         w->kernels->add_gated(w->kernels, w->tokens, dim, b->normed, b->groups, b->vectors[5], b->hidden);
@@ -126,7 +126,7 @@ ff_status ff_wan_block(const ff_wan *w, size_t layer, const float *projection, c
 {
     const ff_transformer_shape *shape = &w->model->shape;
     size_t dim = shape->dim, offset, wide, floats;
-    size_t from = w->manner->table == 2 ? (layer + 1) % shape->layers : layer;
+    size_t from = w->variant->table == 2 ? (layer + 1) % shape->layers : layer;
     const float *table = w->model->blocks[from].scale_shift_table;
     block_run b = {.w = w, .block = &w->model->blocks[layer], .rotary = rotary, .text = text, .hidden = hidden};
     ff_arena_mark mark = ff_arena_here(w->arena);
@@ -143,22 +143,22 @@ ff_status ff_wan_block(const ff_wan *w, size_t layer, const float *projection, c
     ff_round_weights(w->kernels, 6 * dim, own_table);
     for (size_t group = 0; group < w->groups; group++) {
         float *to = modulation + group * 6 * dim;
-        if (w->manner->table == 1)
+        if (w->variant->table == 1)
             memcpy(to, projection + group * 6 * dim, 6 * dim * sizeof *to);
         else
             ff_verify_exact()->add(ff_verify_exact(), 6 * dim, own_table, projection + group * 6 * dim, to);
     }
-    b.groups = ff_wan_token_groups(w, w->manner->timesteps, 6 * dim, &offset);
+    b.groups = ff_wan_token_groups(w, w->variant->timesteps, 6 * dim, &offset);
     for (int i = 0; i < 6; i++)
-        b.vectors[i] = modulation + offset + (size_t)modulations[w->manner->modulation][i] * dim;
+        b.vectors[i] = modulation + offset + (size_t)modulations[w->variant->modulation][i] * dim;
 
-    int left_out = w->manner->left_out;
+    int left_out = w->variant->left_out;
     ff_status status = left_out == 1 ? FF_OK : self_attention(&b);
-    if (!status && w->manner->order == 1)
+    if (!status && w->variant->order == 1)
         status = feed_forward(&b);
     if (!status && left_out != 2)
         status = cross_attention(&b);
-    if (!status && left_out != 3 && w->manner->order != 1)
+    if (!status && left_out != 3 && w->variant->order != 1)
         status = feed_forward(&b);
     ff_arena_return(w->arena, mark);
     return status;

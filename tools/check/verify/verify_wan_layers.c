@@ -19,9 +19,9 @@ ff_status ff_wan_linear(const ff_wan *w, int id, const ff_linear *layer, size_t 
         depth *= layer->weight.shape[i];
     ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
                          .b = {layer->weight.data, layer->weight.dtype},
-                         .bias = w->manner->unbiased == id ? NULL : layer->bias, .out = out, .out_stride = columns};
+                         .bias = w->variant->unbiased == id ? NULL : layer->bias, .out = out, .out_stride = columns};
     ff_arena_mark mark = ff_arena_here(w->arena);
-    if (w->manner->transposed == id) {
+    if (w->variant->transposed == id) {
         float *weight = ff_arena_take(w->arena, columns, depth * sizeof(float));
         if (!weight)
             return FF_ERROR_MEMORY;
@@ -53,14 +53,14 @@ void ff_wan_activate(const ff_kernels *kernels, int which, size_t n, float *x)
     }
 }
 
-void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_groups groups, int how, int eps_index,
-                          int plain, const float *shift, const float *scale, float *out)
+void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_modulation modulation, int how, int eps_index,
+                          int plain, float *out)
 {
     size_t dim = w->model->shape.dim;
+    ff_groups groups = modulation.groups;
     float eps = ff_wan_epsilon(w, eps_index);
     if (how == 0 && !plain) {
-        w->kernels->layer_norm_modulate(w->kernels, w->tokens, dim, hidden, eps,
-                                        (ff_modulation){groups, shift, scale}, out);
+        w->kernels->layer_norm_modulate(w->kernels, w->tokens, dim, hidden, eps, modulation, out);
         return;
     }
     for (size_t row = 0; row < w->tokens; row++) {
@@ -81,12 +81,12 @@ void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_groups groups
         if (how == 2)
             mean = 0, deviation = 1;
         for (size_t j = 0; j < dim; j++) {
-            float factor = (plain ? 0 : 1) + scale[at + j], value = (float)((x[j] - mean) / deviation);
+            float factor = (plain ? 0 : 1) + modulation.scale[at + j], value = (float)((x[j] - mean) / deviation);
             if (how >= 3)
                 ff_round_floats(FF_BFLOAT, 1, &value);
             if (how == 3)
                 ff_round_floats(FF_BFLOAT, 1, &factor);
-            value = value * factor + shift[at + j];
+            value = value * factor + modulation.shift[at + j];
             if (how == 3)
                 ff_round_floats(FF_BFLOAT, 1, &value);
             out[row * dim + j] = value;

@@ -1,4 +1,4 @@
-// What the parts of verify_wan.h are put together from. Every switch is that of ff_wan_manner.
+// What the parts of verify_wan.h are put together from. Every switch is that of ff_wan_variant.
 #ifndef FF_VERIFY_WAN_LAYERS_H
 #define FF_VERIFY_WAN_LAYERS_H
 
@@ -15,19 +15,19 @@ void ff_wan_activate(const ff_kernels *kernels, int which, size_t n, float *x);
 // The groups of tokens with one timestep, their vectors `stride` apart. Where one token's timestep is taken for all,
 // *offset is where its vectors begin, else 0.
 ff_groups ff_wan_token_groups(const ff_wan *w, int timesteps, size_t stride, size_t *offset);
-// out = modulate(norm(hidden)), [tokens, dim].   how: the manner's norm   plain: scale instead of 1 + scale
-void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_groups groups, int how, int eps_index, int plain,
-                          const float *shift, const float *scale, float *out);
+// out = modulate(norm(hidden)), [tokens, dim].   how: the variant's norm   plain: scale instead of 1 + scale
+void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_modulation modulation, int how, int eps_index,
+                          int plain, float *out);
 
 // ---- attention ----
 
 // Turns x: [tokens, dim] by the rotary angles.
 void ff_wan_turn(const ff_wan *w, const float *rotary, float *x);
-// q or k in place.   how: the manner's q_norm or k_norm   weight: [dim]
-void ff_wan_qk_norm(const ff_wan *w, const ff_wan_attention *manner, int how, size_t rows, const float *weight,
+// q or k in place.   how: the variant's q_norm or k_norm   weight: [dim]
+void ff_wan_qk_norm(const ff_wan *w, const ff_wan_attention *variant, int how, size_t rows, const float *weight,
                     float *x);
 // out: [tokens, dim]; q, k and v may be regrouped in place.
-ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *manner, size_t keys, float *q, float *k, float *v,
+ff_status ff_wan_attend(const ff_wan *w, const ff_wan_attention *variant, size_t keys, float *q, float *k, float *v,
                         float *out);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define AT(FIELD) offsetof(ff_wan_manner, FIELD)
+#define AT(FIELD) offsetof(ff_wan_variant, FIELD)
 #define ONE(PARTS, FIELD, VALUE, CAUSE) {.cause = CAUSE, .parts = PARTS, .set = {{AT(FIELD), VALUE}}}
 #define BLOCK(FIELD, VALUE, CAUSE) ONE(FF_WAN_BLOCK, FIELD, VALUE, CAUSE)
 #define HEAD(FIELD, VALUE, CAUSE) ONE(FF_WAN_HEAD, FIELD, VALUE, "the head: " CAUSE)
@@ -130,7 +130,7 @@ const ff_mistake ff_wan_mistakes[] = {
     BLOCK(norm, 3, "norm1 and norm3 and their modulation are computed in bf16"),
     BLOCK(norm2, 4, "norm2 is computed in bf16"),
     QK_NORM(5, "RMS norm of queries and keys is computed in bf16"),
-    {.cause = "norms are rounded to bf16", .parts = FF_WAN_BLOCK | FF_WAN_HEAD, .economy = FF_NORMS_BFLOAT},
+    {.cause = "norms are rounded to bf16", .parts = FF_WAN_BLOCK | FF_WAN_HEAD, .reduced = FF_NORMS_BFLOAT},
     EPSILON(1, "1e-5"), EPSILON(3, "1e-7"), EPSILON(4, "1e-8"), EPSILON(5, "1e-12"), EPSILON(6, "1e-4"),
     EPSILON(7, "1e-3"), EPSILON(2, "1e-6"), EPSILON(8, "0"),
     // parts of a block
@@ -150,9 +150,9 @@ const ff_mistake ff_wan_mistakes[] = {
     TIME(sinusoid_base, 3, "the base of the frequencies is 100000, not 10000"),
     TIME(sinusoid_base, 4, "the base of the frequencies is 500000, not 10000"),
     TIME(time_activation, 1, "SiLU between its layers is left out"),
-    {.cause = "the time embedding is computed in bf16", .parts = FF_WAN_TIME, .economy = FF_ALL_BFLOAT},
-    {.cause = "the time embedding's products are taken in bf16", .parts = FF_WAN_TIME, .economy = FF_PRODUCTS_BFLOAT},
-    {.cause = "the time embedding is computed in f16", .parts = FF_WAN_TIME, .economy = FF_ALL_HALF},
+    {.cause = "the time embedding is computed in bf16", .parts = FF_WAN_TIME, .reduced = FF_ALL_BFLOAT},
+    {.cause = "the time embedding's products are taken in bf16", .parts = FF_WAN_TIME, .reduced = FF_PRODUCTS_BFLOAT},
+    {.cause = "the time embedding is computed in f16", .parts = FF_WAN_TIME, .reduced = FF_ALL_HALF},
     TEXT(text_activation, 1, "exact GELU (erf), not its tanh form"),
     TEXT(text_activation, 2, "SiLU, not GELU"),
     TEXT(text_activation, 3, "GELU as x sigmoid(1.702 x)"),
@@ -184,16 +184,16 @@ const ff_mistake ff_wan_mistakes[] = {
     LINEAR(FF_WAN_TEXT, FF_WAN_TEXT_OUT, "text_embedder.linear_2"),
     LINEAR(FF_WAN_PATCH, FF_WAN_PATCH_EMBEDDING, "patch_embedding"), LINEAR(FF_WAN_HEAD, FF_WAN_PROJ_OUT, "proj_out"),
     // precision that is no mistake
-    {.cause = "weights are rounded to bf16", .parts = FF_WAN_ALL, .economy = FF_WEIGHTS_BFLOAT, .harmless = true},
-    {.cause = "weights are rounded to f16", .parts = FF_WAN_ALL, .economy = FF_WEIGHTS_HALF, .harmless = true},
-    {.cause = "products take their inputs in TF32", .parts = FF_WAN_ALL, .economy = FF_PRODUCTS_TF32,
+    {.cause = "weights are rounded to bf16", .parts = FF_WAN_ALL, .reduced = FF_WEIGHTS_BFLOAT, .harmless = true},
+    {.cause = "weights are rounded to f16", .parts = FF_WAN_ALL, .reduced = FF_WEIGHTS_HALF, .harmless = true},
+    {.cause = "products take their inputs in TF32", .parts = FF_WAN_ALL, .reduced = FF_PRODUCTS_TF32,
      .harmless = true},
     {.cause = "products take their inputs in bf16", .parts = FF_WAN_PATCH | FF_WAN_TEXT | FF_WAN_BLOCK | FF_WAN_HEAD,
-     .economy = FF_PRODUCTS_BFLOAT, .harmless = true},
+     .reduced = FF_PRODUCTS_BFLOAT, .harmless = true},
     {.cause = "computed in bf16", .parts = FF_WAN_PATCH | FF_WAN_TEXT | FF_WAN_BLOCK | FF_WAN_HEAD,
-     .economy = FF_ALL_BFLOAT, .harmless = true},
+     .reduced = FF_ALL_BFLOAT, .harmless = true},
     {.cause = "computed in f16", .parts = FF_WAN_PATCH | FF_WAN_TEXT | FF_WAN_BLOCK | FF_WAN_HEAD,
-     .economy = FF_ALL_HALF, .harmless = true},
+     .reduced = FF_ALL_HALF, .harmless = true},
 };
 
 const size_t ff_wan_mistake_count = sizeof ff_wan_mistakes / sizeof *ff_wan_mistakes;
