@@ -1,5 +1,5 @@
 // Softmax attention: scores of a block of queries with all keys, their exponentials, and the sum of values, each a
-// product of row panels with packed columns. Keys are packed transposed, values as they lie, once a head.
+// product of micro-panels of rows with packed columns. Keys are packed transposed, values as they lie, once a head.
 #include "vector_elementary.h"
 #include "lanes.h"
 #include "pack.h"
@@ -9,29 +9,29 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#define QUERY_PANELS ((size_t)4)             // row panels in a block of queries
-#define GROUP_FLOATS ((size_t)4 << 20)       // heads are packed in groups of at most this many floats, or alone
+#define QUERY_PANELS ((size_t)4)             // micro-panels in a block of queries
+#define PACKED_FLOATS ((size_t)4 << 20)      // heads are packed together up to this many floats, or alone
 #define ALONE 1e6
 #define VALUES_AHEAD 16                      // rows of values lie too far apart for the processor to foresee them
 
-_Static_assert(QUERY_PANELS <= BLOCK_PANELS, "a block of queries is one block of the product");
+_Static_assert(QUERY_PANELS <= MC_PANELS, "a block of queries is one block of the product");
 
 // One head's share of the work, and a block of its queries.
-//   scores: row panels [panel][PANEL_DEPTH of keys], where the product with the values reads them
+//   scores: micro-panels [panel][KC of keys], where the product with the values reads them
 typedef struct block {
     const ff_attention *p;
-    size_t head, query, height;  // first query; queries in a panel
+    size_t head, query, height;  // first query; queries in a micro-panel
     float *scores;
     float *most;  // [rows, VEC], the largest scores of each row so far; NaN is passed over
-    float sums[QUERY_PANELS * TILE_ROWS];
+    float sums[QUERY_PANELS * MR];
 } block;
 
 // Where the score of a row of the block with a key is.
 static float *score_at(const block *b, size_t row, size_t key)
 {
-    size_t pieces = divide_up(b->p->keys, PANEL_DEPTH);
-    size_t panel = row / b->height * pieces + key / PANEL_DEPTH;
-    return b->scores + panel * PANEL_FLOATS + row % b->height * PANEL_STRIDE + key % PANEL_DEPTH;
+    size_t depth_blocks = divide_up(b->p->keys, KC);
+    size_t panel = row / b->height * depth_blocks + key / KC;
+    return b->scores + panel * ROW_PANEL_FLOATS + row % b->height * KC_STRIDE + key % KC;
 }
 
 // ---- scores: queries times keys ----
@@ -41,7 +41,7 @@ static const float *fetch_queries(const void *source, size_t row, size_t count, 
     const block *b = source;
     const float *q = b->p->q + (b->query + row) * b->p->q_stride + b->head * b->p->head_dim;
     for (size_t r = 0; r < count; r++)
-        pack_run(q + r * b->p->q_stride, FF_F32, k, n, room + r * PANEL_STRIDE);
+        pack_run(q + r * b->p->q_stride, FF_F32, k, n, room + r * KC_STRIDE);
     return room;
 }
 
@@ -63,7 +63,7 @@ static void finish_scores(const void *source, size_t row, size_t count, size_t k
         float *most = b->most + (row + r) * VEC;
         const float *bias = p->bias ? p->bias + (b->head * p->queries + b->query + row + r) * p->keys + key : NULL;
         for (size_t c = 0; c < width; c += VEC) {
-            vec score = vec_mul(vec_load(tile + r * TILE_COLUMNS + c), vec_set(p->scale));
+            vec score = vec_mul(vec_load(tile + r * NR + c), vec_set(p->scale));
             if (bias)
                 score = vec_add(score, vec_load_some(bias + c, ff_smaller(VEC, width - c)));
             vec_store(to + c, score);
@@ -92,9 +92,9 @@ static float exponentials(const block *b, size_t row)
     vec most = vec_set(largest(b->most + row * VEC)), lanes[LANE_VECTORS];
     for (size_t i = 0; i < LANE_VECTORS; i++)
         lanes[i] = vec_zero();
-    for (size_t first = 0; first < b->p->keys; first += PANEL_DEPTH) {
+    for (size_t first = 0; first < b->p->keys; first += KC) {
         float *s = score_at(b, row, first);
-        size_t n = ff_smaller(PANEL_DEPTH, b->p->keys - first);
+        size_t n = ff_smaller(KC, b->p->keys - first);
         for (size_t j = 0; j < n; j += LANES)
             for (size_t i = 0; i < LANE_VECTORS && j + i * VEC < n; i++) {
                 vec e = vec_exp(vec_sub(vec_load(s + j + i * VEC), most));
@@ -130,7 +130,7 @@ static void finish_out(const void *source, size_t row, size_t count, size_t colu
         float *out = p->out + ((b->query + row + r) * p->heads + b->head) * p->head_dim + column;
         for (size_t c = 0; c < width; c += VEC)
             vec_store_some(out + c, ff_smaller(VEC, width - c),
-                           vec_div(vec_load(tile + r * TILE_COLUMNS + c), vec_set(b->sums[row + r])));
+                           vec_div(vec_load(tile + r * NR + c), vec_set(b->sums[row + r])));
     }
 }
 
@@ -150,10 +150,10 @@ static ff_product product_with_values(const block *b)
 
 static void multiply(const ff_product *product, size_t rows, size_t height, const float *packed, float *workspace)
 {
-    size_t strip = ff_product_strip(product->columns);
-    for (size_t first = 0; first < product->columns; first += strip)
-        ff_product_block(product, 0, rows, height, first, ff_smaller(strip, product->columns - first),
-                         packed + first * product->depth, workspace);
+    size_t nc = ff_product_nc(product->columns);
+    for (size_t first = 0; first < product->columns; first += nc)
+        ff_product_macro_kernel(product, 0, rows, height, first, ff_smaller(nc, product->columns - first),
+                                packed + first * product->depth, workspace);
 }
 
 static void attend(block *b, size_t rows, const float *keys, const float *values, float *workspace)
@@ -173,17 +173,18 @@ static ff_status attention(const ff_kernels *kernels, const ff_attention *p)
         return FF_OK;
     bool alone = (double)p->queries * (double)p->keys * (double)p->head_dim * (double)p->heads < ALONE;
     size_t threads = alone ? 1 : (size_t)omp_get_max_threads();
-    size_t panels = divide_up(p->queries, TILE_ROWS), height = divide_up(p->queries, panels);
+    size_t panels = divide_up(p->queries, MR), height = divide_up(p->queries, panels);
     size_t block_rows = QUERY_PANELS * height, blocks = divide_up(p->queries, block_rows);
     size_t key_floats, value_floats, head_floats, own_floats, floats;
     if (!ff_product_packed(p->keys, p->head_dim, &key_floats) ||
         !ff_product_packed(p->head_dim, p->keys, &value_floats) ||
         !ff_add_sizes(key_floats, value_floats, &head_floats) ||
-        !ff_multiply_sizes(divide_up(p->keys, PANEL_DEPTH), QUERY_PANELS * PANEL_FLOATS, &own_floats) ||
+        !ff_multiply_sizes(divide_up(p->keys, KC), QUERY_PANELS * ROW_PANEL_FLOATS, &own_floats) ||
         !ff_add_sizes(own_floats, WORKSPACE_FLOATS, &own_floats) || !ff_multiply_sizes(own_floats, threads, &floats))
         return FF_ERROR_MEMORY;
-    size_t group = ff_smaller(p->heads, GROUP_FLOATS / head_floats ? GROUP_FLOATS / head_floats : 1), packed_floats;
-    if (!ff_multiply_sizes(group, head_floats, &packed_floats) || !ff_add_sizes(floats, packed_floats, &floats))
+    size_t most_heads = ff_smaller(p->heads, PACKED_FLOATS / head_floats ? PACKED_FLOATS / head_floats : 1);
+    size_t packed_floats;
+    if (!ff_multiply_sizes(most_heads, head_floats, &packed_floats) || !ff_add_sizes(floats, packed_floats, &floats))
         return FF_ERROR_MEMORY;
     float *packed = ff_product_memory(kernels->scratch, floats);
     if (!packed)
@@ -192,10 +193,10 @@ static ff_status attention(const ff_kernels *kernels, const ff_attention *p)
 #pragma omp parallel num_threads(threads) if (!alone)
     {
         float *workspace = packed + packed_floats + (size_t)omp_get_thread_num() * own_floats;
-        float most[QUERY_PANELS * TILE_ROWS * VEC];
+        float most[QUERY_PANELS * MR * VEC];
         block b = {.p = p, .height = height, .scores = workspace + WORKSPACE_FLOATS, .most = most};
-        for (size_t first = 0; first < p->heads; first += group) {
-            size_t heads = ff_smaller(group, p->heads - first);
+        for (size_t first = 0; first < p->heads; first += most_heads) {
+            size_t heads = ff_smaller(most_heads, p->heads - first);
 #pragma omp for schedule(dynamic, 4)
             for (size_t task = 0; task < heads * (key_vectors + value_vectors); task++) {
                 size_t head = task / (key_vectors + value_vectors), vector = task % (key_vectors + value_vectors);

@@ -50,7 +50,7 @@ static void gather_pixel(const ff_convolution *p, size_t pixel, size_t k, size_t
 static const float *fetch_pixels(const void *source, size_t row, size_t count, size_t k, size_t n, float *room)
 {
     for (size_t r = 0; r < count; r++)
-        gather_pixel(source, row + r, k, n, room + r * PANEL_STRIDE);
+        gather_pixel(source, row + r, k, n, room + r * KC_STRIDE);
     return room;
 }
 
@@ -70,7 +70,7 @@ static void finish_tile(const void *source, size_t row, size_t count, size_t col
     for (size_t r = 0; r < count; r++)
         for (size_t c = 0; c < width; c += VEC) {
             size_t some = ff_smaller(VEC, width - c);
-            vec sum = vec_load(tile + r * TILE_COLUMNS + c);
+            vec sum = vec_load(tile + r * NR + c);
             if (p->bias)
                 sum = vec_add(sum, vec_load_some(p->bias + column + c, some));
             vec_store_some(p->out + (row + r) * p->out_channels + column + c, some, sum);

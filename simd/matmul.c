@@ -1,8 +1,8 @@
 // The matrix product.
 //
-// With many rows, row panels are copied from a and the weight's rows are packed as columns. With few, the two change
-// places, so that the weight, which is then all the work, is only streamed: the weight's rows go into row panels, a's
-// rows are packed as columns, and tiles come out transposed. fma(a, b, c) is fma(b, a, c).
+// With many rows, micro-panels of rows are copied from a and the weight's rows are packed as columns. With few, the two
+// change places, so that the weight, which is then all the work, is only streamed: the weight's rows go into the
+// micro-panels, a's rows are packed as columns, and micro-tiles come out transposed. fma(a, b, c) is fma(b, a, c).
 #include "vector_elementary.h"
 #include "pack.h"
 #include "product.h"
@@ -42,15 +42,15 @@ static const float *fetch_rows(const void *source, size_t row, size_t count, siz
 {
     const ff_matmul *p = source;
     for (size_t r = 0; r < count; r++)
-        pack_run(p->a + (row + r) * p->a_stride, FF_F32, k, n, room + r * PANEL_STRIDE);
+        pack_run(p->a + (row + r) * p->a_stride, FF_F32, k, n, room + r * KC_STRIDE);
     return room;
 }
 
-static void expect_rows(const void *source, size_t row, size_t count, size_t k, size_t n)
+static void prefetch_rows(const void *source, size_t row, size_t count, size_t k, size_t n)
 {
     const ff_matmul *p = source;
     for (size_t r = 0; r < count; r++)
-        expect_run(p->a + (row + r) * p->a_stride + k, n * sizeof(float));
+        prefetch_run(p->a + (row + r) * p->a_stride + k, n * sizeof(float));
 }
 
 static void pack_weight(const void *source, size_t column, size_t count, size_t pitch, float *to)
@@ -65,7 +65,7 @@ static void finish_tile(const void *source, size_t row, size_t count, size_t col
     for (size_t r = 0; r < count; r++)
         for (size_t c = 0; c < width; c += VEC)
             finish_vector(source, row + r, column + c, ff_smaller(VEC, width - c),
-                          vec_load(tile + r * TILE_COLUMNS + c));
+                          vec_load(tile + r * NR + c));
 }
 
 // ---- few rows ----
@@ -74,7 +74,7 @@ static const float *fetch_weight(const void *source, size_t row, size_t count, s
 {
     const ff_matmul *p = source;
     for (size_t r = 0; r < count; r++)
-        pack_run(ff_operand_row(p->b, row + r, p->depth), p->b.dtype, k, n, room + r * PANEL_STRIDE);
+        pack_run(ff_operand_row(p->b, row + r, p->depth), p->b.dtype, k, n, room + r * KC_STRIDE);
     return room;
 }
 
@@ -85,14 +85,14 @@ static void pack_rows(const void *source, size_t row, size_t count, size_t pitch
                                .channels = p->depth, .taps = 1, .pitch = pitch}, to);
 }
 
-// tile: [columns of out, rows of out]
+// tile: [columns of out, rows of out], NR apart
 static void finish_transposed(const void *source, size_t column, size_t width, size_t row, size_t count, float *tile)
 {
     for (size_t c = 0; c < width; c += VEC)
         for (size_t r = 0; r < count; r += VEC) {
             vec block[VEC];
             for (size_t i = 0; i < VEC; i++)
-                block[i] = c + i < width ? vec_load(tile + (c + i) * TILE_COLUMNS + r) : vec_zero();
+                block[i] = c + i < width ? vec_load(tile + (c + i) * NR + r) : vec_zero();
             vec_transpose(block);
             for (size_t i = 0; i < VEC && r + i < count; i++)
                 finish_vector(source, row + r + i, column + c, ff_smaller(VEC, width - c), block[i]);
@@ -102,7 +102,7 @@ static void finish_transposed(const void *source, size_t column, size_t width, s
 static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
 {
     const ff_product many = {.rows = p->rows, .columns = p->columns, .depth = p->depth, .source = p,
-                             .scratch = kernels->scratch, .fetch = fetch_rows, .expect = expect_rows,
+                             .scratch = kernels->scratch, .fetch = fetch_rows, .prefetch = prefetch_rows,
                              .pack = pack_weight, .finish = finish_tile};
     const ff_product few = {.rows = p->columns, .columns = p->rows, .depth = p->depth, .source = p,
                             .scratch = kernels->scratch, .fetch = fetch_weight, .pack = pack_rows,

@@ -1,8 +1,8 @@
-// Copies of operands in the order in which tiles read them (tile.h), widened to f32.
+// Packing: copies of operands in the order in which the micro-kernel reads them, widened to f32.
 #ifndef FF_PACK_H
 #define FF_PACK_H
 
-#include "tile.h"
+#include "micro_kernel.h"
 
 #define AHEAD 256  // elements
 
@@ -34,8 +34,8 @@ static inline vec load_lanes_some(const void *data, lane_type type, size_t i, si
     return type == LANES_BF16 ? vec_widen_bf16(halves) : vec_widen_f16(halves);
 }
 
-// Brings `bytes` bytes into the second cache.
-static inline void expect_run(const void *data, size_t bytes)
+// Prefetches `bytes` bytes into L2.
+static inline void prefetch_run(const void *data, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += 64)
         __builtin_prefetch((const char *)data + i, 0, 2);

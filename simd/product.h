@@ -1,28 +1,30 @@
-// A product of any size from tiles: rows that are fetched a panel at a time, columns that are packed before.
+// A product of any size, blocked as in Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM
+// TOMS 2008), with the names of Van Zee and van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS
+// Functionality" (ACM TOMS 2015): the micro-kernel does MR x NR outputs over KC of the depth (micro_kernel.h), the
+// macro-kernel MC x NC outputs. Columns are packed over the whole depth before, rows KC at a time by each thread.
 #ifndef FF_PRODUCT_H
 #define FF_PRODUCT_H
 
-#include "tile.h"
+#include "micro_kernel.h"
 
-// Row panels that a thread works on at once: they stay in its L2 while columns pass by, PANEL_DEPTH of one column panel
-// after the other.
-#define BLOCK_PANELS TILES_AHEAD
-// Columns that pass by before the row panels go PANEL_DEPTH further. The unfinished tiles stay in L2 too.
-#define BLOCK_COLUMNS ((size_t)1408)
-#define BLOCK_TILES (BLOCK_PANELS * (BLOCK_COLUMNS / TILE_COLUMNS))
+// MC = MC_PANELS * MR rows, which stay in a thread's L2 while NC columns pass by, a micro-panel of KC after the other.
+#define MC_PANELS PREFETCH_CALLS
+// Columns that pass by before the rows go KC further. The unfinished micro-tiles stay in L2 too.
+#define NC ((size_t)1408)
+#define MACRO_TILES (MC_PANELS * (NC / NR))
 
-// What one thread needs: row panels and unfinished tiles.
-#define WORKSPACE_FLOATS (BLOCK_PANELS * PANEL_FLOATS + BLOCK_TILES * TILE_FLOATS)
+// What one thread needs: micro-panels of rows and unfinished micro-tiles.
+#define WORKSPACE_FLOATS (MC_PANELS * ROW_PANEL_FLOATS + MACRO_TILES * MICRO_TILE_FLOATS)
 
 typedef struct ff_product {
     size_t rows, columns, depth;
     ff_scratch *scratch;
     const void *source;  // handed to the functions below
 
-    // Elements [k, k + n) of rows [row, row + count) as a row panel, in `room` or where the source has it.
+    // Elements [k, k + n) of rows [row, row + count) as a micro-panel, in `room` or where the source has it.
     const float *(*fetch)(const void *source, size_t row, size_t count, size_t k, size_t n, float *room);
-    // May be NULL: rows that fetch will read before long, to be brought near meanwhile.
-    void (*expect)(const void *source, size_t row, size_t count, size_t k, size_t n);
+    // Prefetches what fetch will read next. May be NULL.
+    void (*prefetch)(const void *source, size_t row, size_t count, size_t k, size_t n);
     // Columns [column, column + count), at most VEC, over the whole depth: to[k * pitch + i]; zeros from count to VEC.
     void (*pack)(const void *source, size_t column, size_t count, size_t pitch, float *to);
     // Takes the finished sums of rows [row, row + count) and columns [column, column + width).
@@ -33,19 +35,19 @@ typedef struct ff_product {
 #define ff_product_packed FF_SIMD_NAME(ff_product_packed_)
 bool ff_product_packed(size_t columns, size_t depth, size_t *floats);
 
-// Into how many columns a block's share of `columns` is cut: at most BLOCK_COLUMNS, all strips about the same.
-#define ff_product_strip FF_SIMD_NAME(ff_product_strip_)
-size_t ff_product_strip(size_t columns);
+// The columns of one macro-kernel, where there are `columns`: at most NC, so that all get about as many.
+#define ff_product_nc FF_SIMD_NAME(ff_product_nc_)
+size_t ff_product_nc(size_t columns);
 
-// Packs the panel of VEC columns that begins at `column` of columns [first, first + count).   packed: all of them
+// Packs the VEC columns that begin at `column` of columns [first, first + count).   packed: all of them
 #define ff_product_pack FF_SIMD_NAME(ff_product_pack_)
 void ff_product_pack(const ff_product *product, size_t first, size_t count, size_t column, float *packed);
 
-// A block of the product, by one thread: rows [row, row + count) in panels of `height`, columns
-// [first, first + columns), which `packed` holds. At most BLOCK_PANELS panels and BLOCK_COLUMNS columns.
-#define ff_product_block FF_SIMD_NAME(ff_product_block_)
-void ff_product_block(const ff_product *product, size_t row, size_t count, size_t height, size_t first, size_t columns,
-                      const float *packed, float *workspace);
+// The macro-kernel, by one thread: rows [row, row + count) in micro-panels of `mr`, columns
+// [first, first + columns), which `packed` holds. At most MC_PANELS micro-panels and NC columns.
+#define ff_product_macro_kernel FF_SIMD_NAME(ff_product_macro_kernel_)
+void ff_product_macro_kernel(const ff_product *product, size_t row, size_t count, size_t mr, size_t first,
+                             size_t columns, const float *packed, float *workspace);
 
 // Memory for a product: the scratch's, or, without one, its own, which ff_product_leave frees.
 #define ff_product_memory FF_SIMD_NAME(ff_product_memory_)
