@@ -254,7 +254,7 @@ static ff_status parse_rule(int count, char **words, rule *out, ff_error *error)
 }
 
 // Cuts a line into words, in place; what follows a # is left out.
-static int cut_words(char *line, char *words[MOST_WORDS])
+static int split_words(char *line, char *words[MOST_WORDS])
 {
     int count = 0;
     for (char *at = line; count < MOST_WORDS;) {
@@ -278,7 +278,7 @@ static ff_status parse(ff_map *map, ff_error *error)
         if (end)
             *end = 0;
         line++;
-        int count = cut_words(at, words);
+        int count = split_words(at, words);
         at = end ? end + 1 : NULL;
         if (count == 0)
             continue;

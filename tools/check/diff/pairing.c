@@ -15,7 +15,7 @@ ff_strided ff_strided_of(const ff_weight *weight)
     return view;
 }
 
-static ff_strided view_of_numbers(const void *data, ff_dtype dtype, int rank, const size_t *shape)
+static ff_strided strided_of_numbers(const void *data, ff_dtype dtype, int rank, const size_t *shape)
 {
     ff_weight weight = {.data = data, .dtype = dtype, .rank = rank};
     memcpy(weight.shape, shape, (size_t)rank * sizeof *shape);
@@ -24,12 +24,12 @@ static ff_strided view_of_numbers(const void *data, ff_dtype dtype, int rank, co
 
 ff_strided ff_strided_of_floats(const float *data, int rank, const size_t *shape)
 {
-    return view_of_numbers(data, FF_F32, rank, shape);
+    return strided_of_numbers(data, FF_F32, rank, shape);
 }
 
 ff_strided ff_strided_of_doubles(const double *data, int rank, const size_t *shape)
 {
-    return view_of_numbers(data, FF_F64, rank, shape);
+    return strided_of_numbers(data, FF_F64, rank, shape);
 }
 
 size_t ff_strided_count(const ff_strided *view)

@@ -49,7 +49,7 @@ void ff_wan_rotary(const ff_wan *w, float *out)
     }
 }
 
-void ff_wan_turn(const ff_wan *w, const float *rotary, float *x)
+void ff_wan_rotate(const ff_wan *w, const float *rotary, float *x)
 {
     const ff_transformer_shape *shape = &w->model->shape;
     size_t head_dim = shape->head_dim, half = head_dim / 2;

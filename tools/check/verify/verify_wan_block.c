@@ -42,15 +42,15 @@ static ff_status self_attention(const block_run *b)
         (status = ff_wan_linear(w, FF_WAN_V1, chosen(a, variant->exchanged, 2), w->tokens, b->normed, v)))
         return status;
     if (rotary == 7)
-        ff_wan_turn(w, b->rotary, q), ff_wan_turn(w, b->rotary, k);
+        ff_wan_rotate(w, b->rotary, q), ff_wan_rotate(w, b->rotary, k);
     ff_wan_qk_norm(w, variant, variant->q_norm, w->tokens, a->norm_q, q);
     ff_wan_qk_norm(w, variant, variant->k_norm, w->tokens, a->norm_k, k);
     if (rotary != 1 && rotary != 6 && rotary != 7)
-        ff_wan_turn(w, b->rotary, q);
+        ff_wan_rotate(w, b->rotary, q);
     if (rotary != 1 && rotary != 5 && rotary != 7)
-        ff_wan_turn(w, b->rotary, k);
+        ff_wan_rotate(w, b->rotary, k);
     if (rotary == 8)
-        ff_wan_turn(w, b->rotary, v);
+        ff_wan_rotate(w, b->rotary, v);
     if ((status = ff_wan_attend(w, variant, w->tokens, q, k, v, attended)) ||
         (status = ff_wan_linear(w, FF_WAN_O1, &a->to_out, w->tokens, attended, q)))
         return status;
@@ -89,7 +89,7 @@ static ff_status cross_attention(const block_run *b)
     ff_text_repeat_row(k, rows, w->text_tokens, dim);
     ff_text_repeat_row(v, rows, w->text_tokens, dim);
     if (w->variant->rotary_cross)
-        ff_wan_turn(w, b->rotary, q);
+        ff_wan_rotate(w, b->rotary, q);
     size_t own = rows < w->text_tokens && rows > 1 ? rows - 1 : w->text_tokens;  // of the prompt, without its padding
     size_t keys = variant->padding == 1 ? own : variant->padding == 2 ? (w->text_tokens + 1) / 2 : w->text_tokens;
     if ((status = ff_wan_attend(w, variant, keys, q, k, v, attended)) ||

@@ -21,8 +21,8 @@ void ff_wan_norm_modulate(const ff_wan *w, const float *hidden, ff_modulation mo
 
 // ---- attention ----
 
-// Turns x: [tokens, dim] by the rotary angles.
-void ff_wan_turn(const ff_wan *w, const float *rotary, float *x);
+// Rotary embedding of x: [tokens, dim], in place.
+void ff_wan_rotate(const ff_wan *w, const float *rotary, float *x);
 // q or k in place.   how: the variant's q_norm or k_norm   weight: [dim]
 void ff_wan_qk_norm(const ff_wan *w, const ff_wan_attention *variant, int how, size_t rows, const float *weight,
                     float *x);

@@ -111,7 +111,7 @@ ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_erro
     if (status == FF_OK)
         status = ff_bench(model, &request, &result, error);
     if (status == FF_OK)
-        status = ff_host_go_on("timing", error);
+        status = ff_host_check_interrupt("timing", error);
     ff_model_close(model);
     if (to.shows)
         fputs("\r\033[K", stderr);

@@ -273,12 +273,12 @@ static ff_status compare(const ff_options *options, const ff_tensors *a, const f
     if (status || (status = ff_diff_run(a, b, tolerances, count, interrupted, NULL, &diff, error)))
         return status;
     report_rows(&diff, report);
-    if (!(status = ff_host_go_on("comparing", error)))
+    if (!(status = ff_host_check_interrupt("comparing", error)))
         status = compare_frames(a, b, options, report, error);
     if (!status)
         report_verdict(&diff, options->operand, options->second_operand, report);
     if (!status && options->plot)
-        status = ff_host_go_on("drawing", error);
+        status = ff_host_check_interrupt("drawing", error);
     if (!status && options->plot)
         status = ff_error_plot_write(&diff, options->operand, options->second_operand, options->plot, error);
     ff_diff_free(&diff);

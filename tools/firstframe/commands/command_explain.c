@@ -188,7 +188,7 @@ static ff_status run_trials(ff_explanation *all, ff_job *job, ff_error *error)
 
 static ff_status add_frame(void *user, size_t index, const ff_image *rgb, ff_error *error)
 {
-    ff_status status = ff_host_go_on("decoding the steps", error);
+    ff_status status = ff_host_check_interrupt("decoding the steps", error);
     return status ? status : ff_output_add(user, rgb, error);
 }
 
@@ -273,7 +273,8 @@ static ff_status prepare_job(ff_explanation *all, ff_job *job, ff_error *error)
 static ff_status write_page(const ff_explanation *all, ff_report *report, double begun, ff_error *error)
 {
     char *path = ff_text_of("%s/explain.html", all->options->output);
-    ff_status status = path ? ff_host_go_on("writing the page; the clips are there", error) : fail_memory(error);
+    ff_status status = path ? ff_host_check_interrupt("writing the page; the clips are there", error)
+                            : fail_memory(error);
     if (status == FF_OK)
         status = ff_explain_page_write(all, path, error);
     if (status == FF_OK) {

@@ -57,7 +57,7 @@ static ff_status write_sheets(cells *all, const ff_comparison *comparison, const
     ff_status status = FF_OK;
     for (size_t t = 0; t < comparison->frames && status == FF_OK; t++) {
         ff_image sheet = {0};
-        status = ff_host_go_on("drawing the pairs; the clips are there", error);
+        status = ff_host_check_interrupt("drawing the pairs; the clips are there", error);
         if (status == FF_OK)
             status = draw(all, t, &sheet, error);
         settings.width = sheet.width;

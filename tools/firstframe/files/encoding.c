@@ -5,7 +5,7 @@
 static ff_status encode(void *user, const ff_image *image, float *features, ff_error *error)
 {
     const ff_encoding *encoding = user;
-    ff_status status = ff_host_go_on("measuring; the clips are there", error);
+    ff_status status = ff_host_check_interrupt("measuring; the clips are there", error);
     if (status)
         return status;
     return ff_encode_image(encoding->model, image, 1, encoding->threads, features, error);

@@ -92,7 +92,7 @@ int ff_host_interrupted(void)
     return interrupted;
 }
 
-ff_status ff_host_go_on(const char *doing, ff_error *error)
+ff_status ff_host_check_interrupt(const char *doing, ff_error *error)
 {
     return interrupted ? ff_fail(error, FF_CANCELLED, "interrupted while %s", doing) : FF_OK;
 }

@@ -20,8 +20,9 @@ void ff_host_start(void);
 // flag, so that the run can end in order, and the second ends the program.
 #define FF_HOST_SIGNALLED 128
 void ff_host_catch_signals(void);
-int ff_host_interrupted(void);                                     // the signal's number, or 0
-ff_status ff_host_go_on(const char *doing, ff_error *error);       // FF_CANCELLED, "interrupted while DOING", or FF_OK
+int ff_host_interrupted(void);  // the signal's number, or 0
+// FF_CANCELLED, "interrupted while DOING", or FF_OK.
+ff_status ff_host_check_interrupt(const char *doing, ff_error *error);
 
 // ---- this process ----
 

@@ -123,7 +123,7 @@ static ff_status fit(const ff_model *model, size_t channels, size_t threads, dou
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the preview");
     for (int i = 0; i < PICTURES && status == FF_OK; i++) {
         draw_picture(&image, &state);
-        if ((status = ff_host_go_on("fitting the preview", error)))
+        if ((status = ff_host_check_interrupt("fitting the preview", error)))
             break;
         status = ff_encode_image(model, &image, frames, threads, latents, error);
         for (size_t frame = 0; frame < FF_PREVIEW_MAPS && status == FF_OK; frame++)

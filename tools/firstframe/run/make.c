@@ -172,7 +172,7 @@ static ff_status make_batch(batch *all, ff_error *error)
     for (size_t i = 0; i < all->destination.count && status == FF_OK; i++)
         status = make_one(all, i, error);
     if (status == FF_OK && all->sheet)
-        status = ff_host_go_on("drawing the contact sheet; the stills are there", error);
+        status = ff_host_check_interrupt("drawing the contact sheet; the stills are there", error);
     if (status == FF_OK && all->sheet)
         status = write_sheet(all, &sheet, error);
     if (status == FF_OK && sheet)

@@ -330,7 +330,7 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
         status = ff_run(job->model, &request, &result, error);
         ff_display_clear(&one.display);
         if (status == FF_OK)
-            status = ff_host_go_on("writing", error);
+            status = ff_host_check_interrupt("writing", error);
         if (status == FF_OK)
             status = finish_output(&one, &result, error);
         if (status == FF_ERROR_IO && ff_host_interrupted())   // a signal ends what a write waits for
