@@ -43,14 +43,24 @@ static float *random_floats(size_t n, bool special, void **block)
     return x + shift;
 }
 
-// Elements of a weight. Small numbers, except that special ones appear in all three types.
+// A type that only its own function can read.
+static void decode_negative(const void *data, size_t first, size_t count, float *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = -((const float *)data)[first + i];
+}
+
+static const ff_element negative = {"NEGATIVE", 1, sizeof(float), decode_negative};
+static const ff_dtype dtypes[] = {FF_F32, FF_F16, FF_BF16, &negative};
+
+// Elements of a weight. Small numbers, except that special ones appear in all types.
 static void *random_weight(size_t n, ff_dtype dtype, bool special)
 {
     float *x = malloc((n + 1) * sizeof *x);
     uint16_t *halves = (uint16_t *)x;
     assert_non_null(x);
     for (size_t i = 0; i < n; i++) {
-        if (dtype == FF_F32)
+        if (dtype == FF_F32 || dtype == &negative)
             x[i] = random_float(special);
         else if (special && random_below(50) == 0)
             halves[i] = (uint16_t)random_bits();
@@ -77,7 +87,6 @@ static void assert_same(const ff_kernels *table, const char *kernel, const char 
 
 static void try_matmul(size_t rows, size_t columns, size_t depth)
 {
-    static const ff_dtype dtypes[] = {FF_F32, FF_F16, FF_BF16};
     bool special = random_below(4) == 0;
     void *blocks[6];
     size_t a_stride = depth + random_below(4), out_stride = columns + random_below(4), out_count = rows * out_stride;
@@ -88,7 +97,7 @@ static void try_matmul(size_t rows, size_t columns, size_t depth)
     float *expected = random_floats(out_count, false, &blocks[2]);
     ff_matmul p = {.rows = rows, .columns = columns, .depth = depth, .a_stride = a_stride, .out_stride = out_stride};
     p.a = random_floats(rows * a_stride, special, &blocks[3]);
-    p.b.dtype = dtypes[random_below(3)];
+    p.b.dtype = dtypes[random_below(4)];
     p.b.data = random_weight(columns * depth, p.b.dtype, special);
     const float *bias = random_floats(columns, special, &blocks[4]);
     p.bias = random_below(2) ? bias : NULL;
@@ -136,7 +145,7 @@ static void try_convolution(bool large)
         .kernel_t = 1 + random_below(3), .kernel_h = 1 + random_below(3), .kernel_w = 1 + random_below(4),
         .stride_t = 1 + random_below(2), .stride_h = 1 + random_below(2), .stride_w = 1 + random_below(2),
         .pad_top = random_below(3), .pad_left = random_below(3),
-        .weight = {.dtype = (ff_dtype[]){FF_F32, FF_F16, FF_BF16}[random_below(3)]},
+        .weight = {.dtype = dtypes[random_below(4)]},
     };
     void *blocks[4];
     size_t frame_count = p.out_frames * p.stride_t + p.kernel_t - p.stride_t;

@@ -342,6 +342,33 @@ static int make_folder(void **state)
     return mkdtemp(folder) == NULL;
 }
 
+static void names_map_with_their_numbers(void **state)
+{
+    static const ff_name_pair pairs[] = {
+        {"blocks.#.attn1.to_q.weight", "blocks.#.self_attn.q.weight"},
+        {"up.#.resnets.#.conv.bias", "up.#.#.bias"},
+        {"one", "first"}, {"other", "second"}, {"one", "third"}, {"few.#", "#.#"},
+    };
+    static const struct {
+        const char *diffusers, *others[3];
+    } cases[] = {
+        {"blocks.29.attn1.to_q.weight", {"blocks.29.self_attn.q.weight"}},
+        {"up.0.resnets.12.conv.bias", {"up.0.12.bias"}},
+        {"one", {"first", "third"}},
+        {"blocks.x.attn1.to_q.weight", {0}}, {"blocks..attn1.to_q.weight", {0}},
+        {"blocks.2.attn1.to_q.weights", {0}}, {"blocks.2.attn1.to_q", {0}}, {"few.3", {0}}, {"", {0}},
+    };
+    const ff_name_table table = {pairs, sizeof pairs / sizeof *pairs};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[FF_NAME_TEXT];
+        size_t next = 0, found = 0;
+        for (; ff_name_next(&table, cases[i].diffusers, &next, out); found++)
+            assert_string_equal(out, cases[i].others[found]);
+        assert_null(cases[i].others[found]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_a_dump_holds_metadata_of_any_length),
         cmocka_unit_test(test_configs_check_kinds_and_ranges),
         cmocka_unit_test(test_numbers_as_python_writes_them_are_read),
+        cmocka_unit_test(names_map_with_their_numbers),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

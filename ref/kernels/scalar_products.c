@@ -50,7 +50,7 @@ static real *take(ff_scratch *scratch, size_t a, size_t b, size_t c)
     return ff_scratch_take(scratch, bytes);
 }
 
-// Rows [first, first + LANES) of [rows, channels, taps] as a panel [taps, channels, LANES]; zeros where there is no row.
+// Rows [first, first + LANES) of [rows, channels, taps] as a panel [taps, channels, LANES]; zeros where there is none.
 static void pack_panel(ff_operand b, size_t first, size_t rows, size_t channels, size_t taps, real *to)
 {
     size_t depth = channels * taps;

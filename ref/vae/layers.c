@@ -39,8 +39,8 @@ static ff_status apply_linear(ff_vae_run *run, const ff_vae_convolution *convolu
                               float *out)
 {
     // the first rows of the weight: the encoder wants the means that quant_conv puts before the variances
-    const ff_linear linear = {.weight = {.data = convolution->weight.data, .dtype = convolution->weight.dtype, .rank = 2,
-                                         .shape = {convolution->out_channels, convolution->in_channels}},
+    const ff_linear linear = {.weight = {.data = convolution->weight.data, .dtype = convolution->weight.dtype,
+                                         .rank = 2, .shape = {convolution->out_channels, convolution->in_channels}},
                               .bias = convolution->bias};
     return computed(run, ff_linear_apply(&linear, run->kernels, pixels, x, NULL, out));
 }

@@ -18,8 +18,8 @@ typedef struct ff_name_table {
 
 #define FF_NAME_TEXT 256
 
-// The other name by the first of pairs[*next], ... that names this tensor; *next is then behind it, so that a tensor can
-// have several, to be tried in turn. False: there is none any more.
+// The other name by the first of pairs[*next], ... that names this tensor; *next is then behind it, so that a tensor
+// can have several, to be tried in turn. False: there is none any more.
 bool ff_name_next(const ff_name_table *table, const char *diffusers, size_t *next, char out[FF_NAME_TEXT]);
 
 #endif

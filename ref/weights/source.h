@@ -13,8 +13,8 @@ typedef struct ff_weight_source {
     const char *variant;        // "fp16"; NULL for plain files
     size_t count;               // tensors that `at` lists
 
-    // *found: whether there is a tensor of this name. out->rank and ->shape come with what is asked for, so that a source
-    // that computes tensors can make them so, and go with what there is. Rank 0 asks for whatever there is.
+    // *found: whether there is a tensor of this name. out->rank and ->shape come with what is asked for, so that a
+    // source that computes tensors can make them so, and go with what there is. Rank 0 asks for whatever there is.
     ff_status (*find)(void *user, const char *name, ff_weight *out, bool *found, ff_error *error);
     // The i-th tensor, in the files' order: its name and view.
     const char *(*at)(void *user, size_t i, ff_weight *out);

@@ -173,7 +173,7 @@ static ff_status require(const ff_weights *weights, char name[FF_NAME_TEXT], ff_
     if (!out->dtype->decode)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected F32, F16 or BF16", source->origin, name,
                        out->dtype->name);
-    size_t row = elements_of(out) / (out->rank && out->shape[0] ? out->shape[0] : 1);
+    size_t rows = out->rank > 1 && out->shape[0] ? out->shape[0] : 1, row = elements_of(out) / rows;
     if (row % out->dtype->block != 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has rows of %zu elements, which are no whole %s blocks of "
                        "%zu", source->origin, name, row, out->dtype->name, out->dtype->block);
