@@ -165,8 +165,6 @@ ff_status ff_taps_open(const ff_model *model, const ff_request *request, const f
         [FF_DETAIL_OP] = FF_DUMP_OP};
     ff_status status = FF_OK;
     *out = (ff_taps){.request = request, .shape = {plan->frames, plan->model_height, plan->model_width, 3}};
-    if (request->ablate == FF_ABLATE_ATTENTION)
-        out->trace.unseen = plan->tokens / plan->latent_frames;
     if (!request->dump_path && !request->load_path && !request->tensor)
         return FF_OK;
     out->dump_level = levels[request->dump_detail];

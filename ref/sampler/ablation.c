@@ -5,6 +5,7 @@
 typedef struct ablated {
     ff_conditioning conditioning;
     ff_conditioning *inner;
+    ff_ablation what;
     size_t values;             // of the latents
 } ablated;
 
@@ -14,6 +15,9 @@ static ff_status prepare(ff_conditioning *self, const ff_known *known, ff_error 
     a->values = known->channels * ff_extent_cells(known->lattice.cells);
     ff_status status = a->inner->prepare(a->inner, known, error);
     a->conditioning.original = a->inner->original;
+    a->conditioning.unseen = a->inner->unseen;
+    if (a->what == FF_ABLATE_ATTENTION)  // the first frame's tokens
+        a->conditioning.unseen = ff_lattice_tokens(&known->lattice) / known->lattice.cells.frames;
     return status;
 }
 
@@ -52,16 +56,18 @@ static void finish(const ff_conditioning *self, const float *x, float *out)
 
 ff_conditioning *ff_ablate(ff_arena *arena, ff_ablation what, ff_conditioning *inner)
 {
-    if (what != FF_ABLATE_KNOWN && what != FF_ABLATE_TIMESTEP)
+    if (what == FF_ABLATE_NOTHING)
         return inner;
     ablated *made = ff_arena_take(arena, 1, sizeof *made);
     if (!made)
         return NULL;
-    *made = (ablated){.inner = inner, .conditioning = {.prepare = prepare, .input = input, .timesteps = timesteps,
-                                                       .finish = finish}};
-    if (what == FF_ABLATE_KNOWN)
-        made->conditioning.input = noisy_input;
-    else
-        made->conditioning.timesteps = equal_timesteps;
+    *made = (ablated){
+        .conditioning = {.prepare = prepare,
+                         .input = what == FF_ABLATE_KNOWN ? noisy_input : input,
+                         .timesteps = what == FF_ABLATE_TIMESTEP ? equal_timesteps : timesteps,
+                         .finish = finish},
+        .inner = inner,
+        .what = what,
+    };
     return &made->conditioning;
 }

@@ -4,8 +4,8 @@
 
 #include "conditioning.h"
 
-// A conditioning around `inner` that takes away FF_ABLATE_KNOWN or FF_ABLATE_TIMESTEP; `inner` itself for what is not
-// the conditioning's to take. Taken from the arena; NULL without memory.
+// A conditioning around `inner` that takes it away; `inner` itself for FF_ABLATE_NOTHING. Taken from the arena; NULL
+// without memory.
 ff_conditioning *ff_ablate(ff_arena *arena, ff_ablation what, ff_conditioning *inner);
 
 #endif

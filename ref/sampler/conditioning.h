@@ -41,6 +41,8 @@ struct ff_conditioning {
     void (*finish)(const ff_conditioning *self, const float *x, float *out);
     const float *original;         // the first picture, [channels, cells], which a run may noise and start from; set by
                                    // prepare where there is one
+    size_t unseen;                 // for an experiment, set by prepare: so many tokens at the start are hidden from the
+                                   // self-attention of the others
 };
 
 typedef struct ff_conditioning_kind {
