@@ -1,8 +1,6 @@
-// How a network is computed in strips, and the file in which frames wait between its parts.
+// How a network is computed in strips.
 #ifndef FF_VAE_STRIPS_H
 #define FF_VAE_STRIPS_H
-
-#include <stdio.h>
 
 #include "network.h"
 
@@ -27,23 +25,5 @@ size_t ff_vae_strips_frame_floats(const ff_vae_strips *strips);  // of one that 
 double ff_vae_strips_flop(const ff_vae_strips *strips);
 size_t ff_vae_strips_memory(const ff_vae_strips *strips);  // SIZE_MAX if it does not fit a size_t
 size_t ff_vae_strips_scratch(const ff_vae_strips *strips, const ff_kernels *kernels);
-
-// Frames that wait in a temporary file until a strip, or the middle, takes them up.
-typedef struct ff_vae_waiting {
-    FILE *file;
-    size_t height, row_floats;
-} ff_vae_waiting;
-
-// What the file takes; SIZE_MAX if that does not fit.
-size_t ff_vae_waiting_bytes(size_t frames, size_t height, size_t row_floats);
-// FF_ERROR_INPUT if the size does not fit, FF_ERROR_IO if there is no room for the file.
-ff_status ff_vae_waiting_open(ff_vae_waiting *waiting, size_t frames, size_t height, size_t row_floats,
-                              ff_error *error);
-void ff_vae_waiting_close(ff_vae_waiting *waiting);  // one never opened is allowed
-// Rows [first, first + count) of a frame.   rows: [count, row_floats]
-ff_status ff_vae_waiting_put(ff_vae_waiting *waiting, size_t frame, size_t first, size_t count, const float *rows,
-                             ff_error *error);
-ff_status ff_vae_waiting_get(ff_vae_waiting *waiting, size_t frame, size_t first, size_t count, float *rows,
-                             ff_error *error);
 
 #endif

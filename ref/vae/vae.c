@@ -1,4 +1,5 @@
 // The VAE's two directions, between the caller's layouts and the networks' frames.
+#include "spill.h"
 #include "strips.h"
 
 #include <string.h>
@@ -31,7 +32,7 @@ static void patchify(size_t height, size_t width, size_t patch, const float *pix
 typedef struct encoding {
     const ff_vae *vae;
     ff_vae_strips strips;
-    ff_vae_waiting waiting;  // with strips: the frames at the cut
+    ff_vae_spill spill;  // with strips: the frames at the cut
     ff_vae_source source;
     void *user;
     float *latents;          // [latent_channels, frames, height, width]
@@ -54,7 +55,7 @@ static ff_status put_latents(ff_vae_run *run, size_t index)
 static ff_status put_strip_of_latents(ff_vae_run *run, size_t index)
 {
     encoding *to = run->user;
-    return ff_vae_waiting_put(&to->waiting, index, run->part.out.first, run->part.out.count, run->frame, run->error);
+    return ff_vae_spill_put(&to->spill, index, run->part.out.first, run->part.out.count, run->frame, run->error);
 }
 
 static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena *arena, ff_vae_part part,
@@ -68,7 +69,7 @@ static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena
     for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
         const float *pixels;
         if (part.first > 0)
-            status = ff_vae_waiting_get(&from->waiting, i, in.first, in.count, run.frame, error);
+            status = ff_vae_spill_get(&from->spill, i, in.first, in.count, run.frame, error);
         else if (!(status = from->source(from->user, i, &pixels, error)))
             patchify(in.count, in.width, patch, pixels + in.first * patch * in.width * patch * 3, run.frame);
         if (status == FF_OK)
@@ -110,13 +111,13 @@ ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_
     e.strips = plan_encoding(vae, strips, frames, height, width);
     if (e.strips.count == 1)
         return encode_part(&e, kernels, arena, ff_vae_strips_all(&e.strips), put_latents, error);
-    ff_status status = ff_vae_waiting_open(&e.waiting, e.strips.at_cut.frames, e.strips.at_cut.height,
+    ff_status status = ff_vae_spill_open(&e.spill, e.strips.at_cut.frames, e.strips.at_cut.height,
                                            ff_vae_strips_row_floats(&e.strips), error);
     for (size_t i = 0; i < e.strips.count && status == FF_OK; i++)
         status = encode_part(&e, kernels, arena, ff_vae_strips_strip(&e.strips, i), put_strip_of_latents, error);
     if (status == FF_OK)
         status = encode_part(&e, kernels, arena, ff_vae_strips_middle(&e.strips), put_latents, error);
-    ff_vae_waiting_close(&e.waiting);
+    ff_vae_spill_close(&e.spill);
     return status;
 }
 
@@ -170,7 +171,7 @@ typedef struct decoding {
     const ff_vae *vae;
     ff_vae_strips strips;
     size_t strip;                   // on its way
-    ff_vae_waiting waiting, rows;   // with strips: the frames at the cut; what strips have put out
+    ff_vae_spill spill, rows;   // with strips: the frames at the cut; what strips have put out
     float *whole;                   // with strips: a frame put together, [height, width, 3]
     const float *latents;
     ff_vae_sink sink;
@@ -181,7 +182,7 @@ typedef struct decoding {
 static ff_status put_middle(ff_vae_run *run, size_t index)
 {
     decoding *to = run->user;
-    return ff_vae_waiting_put(&to->waiting, index, 0, run->part.out.height, run->frame, run->error);
+    return ff_vae_spill_put(&to->spill, index, 0, run->part.out.height, run->frame, run->error);
 }
 
 // A frame's rows; with the last strip the frame is whole.
@@ -194,9 +195,9 @@ static ff_status put_frame(ff_vae_run *run, size_t index)
     ff_status status = FF_OK;
     unpatchify(out->count, out->width, patch, run->frame, run->spare);
     if (strips > 1) {
-        status = ff_vae_waiting_put(&to->rows, index, out->first * patch, out->count * patch, run->spare, run->error);
+        status = ff_vae_spill_put(&to->rows, index, out->first * patch, out->count * patch, run->spare, run->error);
         if (status == FF_OK && to->strip + 1 == strips)
-            status = ff_vae_waiting_get(&to->rows, index, 0, out->height * patch, to->whole, run->error);
+            status = ff_vae_spill_get(&to->rows, index, 0, out->height * patch, to->whole, run->error);
         frame = to->whole;
     }
     if (status == FF_OK && to->strip + 1 == strips)
@@ -216,7 +217,7 @@ static ff_status decode_part(decoding *from, const ff_kernels *kernels, ff_arena
     ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
     for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
         if (part.first > 0)
-            status = ff_vae_waiting_get(&from->waiting, i, in.first, in.count, run.frame, error);
+            status = ff_vae_spill_get(&from->spill, i, in.first, in.count, run.frame, error);
         else
             get_latents(from->vae, from->latents, in.frames, in.height * in.width, i, run.frame);
         if (status == FF_OK)
@@ -234,9 +235,9 @@ static ff_status decode_strips(decoding *d, const ff_kernels *kernels, ff_arena 
     d->whole = ff_arena_floats(arena, ff_vae_strips_frame_floats(&d->strips));
     if (!d->whole)
         return ff_fail(error, FF_ERROR_MEMORY, "not enough memory for a frame");
-    if ((status = ff_vae_waiting_open(&d->waiting, d->strips.at_cut.frames, d->strips.at_cut.height,
+    if ((status = ff_vae_spill_open(&d->spill, d->strips.at_cut.frames, d->strips.at_cut.height,
                                       ff_vae_strips_row_floats(&d->strips), error)) ||
-        (status = ff_vae_waiting_open(&d->rows, d->strips.out.frames, height, row_floats, error)) ||
+        (status = ff_vae_spill_open(&d->rows, d->strips.out.frames, height, row_floats, error)) ||
         (status = decode_part(d, kernels, arena, ff_vae_strips_middle(&d->strips), put_middle, error)))
         return status;
     for (d->strip = 0; d->strip < d->strips.count && status == FF_OK; d->strip++)
@@ -275,8 +276,8 @@ ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_
         status = decode_part(&d, kernels, arena, ff_vae_strips_all(&d.strips), put_frame, error);
     else
         status = decode_strips(&d, kernels, arena, error);
-    ff_vae_waiting_close(&d.waiting);
-    ff_vae_waiting_close(&d.rows);
+    ff_vae_spill_close(&d.spill);
+    ff_vae_spill_close(&d.rows);
     ff_arena_return(arena, mark);
     return status;
 }
@@ -301,7 +302,7 @@ static ff_vae_cost cost_of(const ff_vae_strips *strips)
         .memory = ff_vae_strips_memory(strips),
     };
     if (strips->count > 1)
-        cost.disk = ff_vae_waiting_bytes(strips->at_cut.frames, strips->at_cut.height,
+        cost.disk = ff_vae_spill_bytes(strips->at_cut.frames, strips->at_cut.height,
                                          ff_vae_strips_row_floats(strips));
     return cost;
 }
@@ -322,7 +323,7 @@ ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, 
     ff_vae_strips plan = plan_decoding(vae, strips, frames, height, width);
     ff_vae_cost cost = cost_of(&plan);
     if (cost.strips > 1) {
-        size_t rows = ff_vae_waiting_bytes(plan.out.frames, factor * height, factor * width * 3);
+        size_t rows = ff_vae_spill_bytes(plan.out.frames, factor * height, factor * width * 3);
         if (!ff_add_sizes(cost.disk, rows, &cost.disk))
             cost.disk = SIZE_MAX;
     }

@@ -61,8 +61,8 @@ size_t ff_vae_stages(const ff_vae *vae, bool decoder);
 
 // Hears how far decoding is, counted in frames of strips. A status but FF_OK ends it.
 typedef ff_status (*ff_vae_progress)(void *user, size_t done, size_t total, ff_error *error);
-// The same in so many strips; 0: as few as FF_VAE_MEMORY asks for. Of several strips, all but the last wait in a
-// temporary file; all frames come with the last. progress may be NULL.
+// The same in so many strips; 0: as few as FF_VAE_MEMORY asks for. Of several strips, all but the last go to a
+// spill file; all frames come with the last. progress may be NULL.
 ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
                                const float *latents, size_t frames, size_t height, size_t width, ff_vae_sink sink,
                                ff_vae_progress progress, void *user, ff_error *error);
@@ -77,7 +77,7 @@ typedef struct ff_vae_cost {
     double flop;        // of the products, two for each multiply-add, those with the zeros of the padding included
     double flop_whole;  // in one strip; the rest of flop is rows computed more than once
     size_t memory;      // bytes taken from the arena. SIZE_MAX: no size_t holds it
-    size_t disk;        // bytes in temporary files
+    size_t disk;        // bytes in spill files
 } ff_vae_cost;
 ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width);
 ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width);
