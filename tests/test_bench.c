@@ -27,8 +27,8 @@ static void test_counted_products_are_the_foreseen_ones(void **state)
     const double foreseen[FF_BENCH_STAGES] = {
         ff_text_encoder_flop(model->text_encoder, FF_TEXT_TOKENS),
         ff_transformer_flop(model->experts[0].transformer, frames, height / factor, width / factor, FF_TEXT_TOKENS, 2),
-        ff_vae_encode_flop(model->vae, 1, height, width),
-        ff_vae_decode_flop(model->vae, frames, height / factor, width / factor),
+        ff_vae_encode_cost(model->vae, 0, (ff_extent){1, height, width}).flop,
+        ff_vae_decode_cost(model->vae, 0, (ff_extent){frames, height / factor, width / factor}).flop,
     };
     static const char *const names[] = {"text_encoder", "transformer", "vae_encode", "vae_decode"};
     assert_int_equal(result.count, FF_BENCH_STAGES);

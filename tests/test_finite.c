@@ -288,9 +288,11 @@ static void test_strips_are_looked_at_too(void **state)
     assert_ok(ff_kernels_choose(FF_ISA_AUTO, FF_BACKEND_OWN, &kernels, &error), &error);
     kernels.scratch = &scratch;
     latents[0] = NAN;
-    for (size_t strips = 1; strips <= 3; strips += 2)
-        assert_int_equal(ff_vae_decode_frames(m.vae, &kernels, arena, strips, latents, 1, height, width, vae_collect,
-                                              NULL, &frames, &error), FF_ERROR_NOT_FINITE);
+    for (size_t strips = 1; strips <= 3; strips += 2) {
+        const ff_vae_decoding decoding = {.extent = {1, height, width}, .latents = latents, .strips = strips,
+                                          .sink = vae_collect, .user = &frames};
+        assert_int_equal(ff_vae_decode(m.vae, &kernels, arena, &decoding, &error), FF_ERROR_NOT_FINITE);
+    }
     free(latents);
     ff_arena_destroy(arena);
     ff_scratch_free(&scratch);

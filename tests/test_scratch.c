@@ -78,17 +78,15 @@ static void check_vae(const ff_kernels *kernels, ff_arena *arena, size_t strips)
     size_t side = LATENT_SIDE * shape.spatial_factor, frames = 1 + (LATENT_FRAMES - 1) * shape.temporal_factor;
     float *pixels = zeros(side * side * 3);
     float *latents = zeros(shape.latent_channels * LATENT_FRAMES * LATENT_SIDE * LATENT_SIDE);
-    assert_ok(ff_vae_encode_frames(model->vae, kernels, arena, strips, give_frame, pixels, frames, side, side, latents,
-                                   &error),
-              &error);
-    assert_int_equal(kernels->scratch->size,
-                     ff_vae_encode_scratch(model->vae, kernels, strips, frames, side, side));
+    const ff_vae_encoding encoding = {.extent = {frames, side, side}, .source = give_frame, .user = pixels,
+                                      .strips = strips, .latents = latents};
+    assert_ok(ff_vae_encode(model->vae, kernels, arena, &encoding, &error), &error);
+    assert_int_equal(kernels->scratch->size, ff_vae_encode_scratch(model->vae, kernels, strips, encoding.extent));
     ff_scratch_free(kernels->scratch);
-    assert_ok(ff_vae_decode_frames(model->vae, kernels, arena, strips, latents, LATENT_FRAMES, LATENT_SIDE,
-                                   LATENT_SIDE, drop_frame, NULL, NULL, &error),
-              &error);
-    assert_int_equal(kernels->scratch->size,
-                     ff_vae_decode_scratch(model->vae, kernels, strips, LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE));
+    const ff_vae_decoding decoding = {.extent = {LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE}, .latents = latents,
+                                      .strips = strips, .sink = drop_frame};
+    assert_ok(ff_vae_decode(model->vae, kernels, arena, &decoding, &error), &error);
+    assert_int_equal(kernels->scratch->size, ff_vae_decode_scratch(model->vae, kernels, strips, decoding.extent));
     ff_scratch_free(kernels->scratch);
     free(pixels);
     free(latents);

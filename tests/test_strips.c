@@ -50,10 +50,10 @@ static size_t decode_in_strips(const vae_model *m, size_t strips, const float *l
     ff_error error = {0};
     size_t factor = m->shape.spatial_factor;
     vae_collector to = {pixels, factor * factor * h * w * 3, 0, SIZE_MAX};
-    ff_vae_cost cost = ff_vae_decode_cost(m->vae, strips, frames, h, w);
-    assert_ok(ff_vae_decode_frames(m->vae, &kernels, arena, strips, latents, frames, h, w, vae_collect, NULL, &to,
-                                   &error),
-              &error);
+    const ff_vae_decoding decoding = {.extent = {frames, h, w}, .latents = latents, .strips = strips,
+                                      .sink = vae_collect, .user = &to};
+    ff_vae_cost cost = ff_vae_decode_cost(m->vae, strips, decoding.extent);
+    assert_ok(ff_vae_decode(m->vae, &kernels, arena, &decoding, &error), &error);
     assert_int_equal(to.count, 1 + (frames - 1) * m->shape.temporal_factor);
     assert_true(2 * counted == cost.flop);
     assert_true(cost.strips == 1 ? cost.flop == cost.flop_whole : cost.flop > cost.flop_whole);
@@ -69,10 +69,10 @@ static size_t encode_in_strips(const vae_model *m, size_t strips, const float *v
     ff_arena *arena = ff_arena_create();
     ff_error error = {0};
     vae_single_frame from = {allocate_floats(height * width * 3), video, height * width * 3, SIZE_MAX};
-    ff_vae_cost cost = ff_vae_encode_cost(m->vae, strips, frames, height, width);
-    assert_ok(ff_vae_encode_frames(m->vae, &kernels, arena, strips, vae_give_frame, &from, frames, height, width,
-                                   latents, &error),
-              &error);
+    const ff_vae_encoding encoding = {.extent = {frames, height, width}, .source = vae_give_frame, .user = &from,
+                                      .strips = strips, .latents = latents};
+    ff_vae_cost cost = ff_vae_encode_cost(m->vae, strips, encoding.extent);
+    assert_ok(ff_vae_encode(m->vae, &kernels, arena, &encoding, &error), &error);
     assert_true(2 * counted == cost.flop);
     assert_true(cost.strips == 1 ? cost.flop == cost.flop_whole : cost.flop > cost.flop_whole);
     assert_int_equal(ff_arena_peak(arena), cost.memory);
@@ -159,11 +159,13 @@ static void strips_hand_over_frames_in_order_and_end_when_told(void **state)
     size_t h = 6, w = 1, frames = 9;
     float *latents = vae_latents(&m, 3 * h);  // more than enough values
     ff_arena *arena = ff_arena_create();
+    ff_vae_decoding decoding = {.extent = {3, h, w}, .latents = latents, .strips = 3, .sink = watch_frames,
+                                .progress = watch_progress};
     for (size_t stop = 0; stop <= 3 * frames; stop += 5) {
         watcher to = {.frames = {NULL, 0, 0, SIZE_MAX}, .stop_at = stop};
         ff_error error = {0};
-        ff_status status = ff_vae_decode_frames(m.vae, ff_kernels_scalar(), arena, 3, latents, 3, h, w, watch_frames,
-                                                watch_progress, &to, &error);
+        decoding.user = &to;
+        ff_status status = ff_vae_decode(m.vae, ff_kernels_scalar(), arena, &decoding, &error);
         assert_int_equal(status, stop ? FF_CANCELLED : FF_OK);
         assert_int_equal(to.total, 3 * frames);
         assert_int_equal(to.done, stop ? stop : 3 * frames);
@@ -171,9 +173,8 @@ static void strips_hand_over_frames_in_order_and_end_when_told(void **state)
     }
     watcher to = {.frames = {NULL, 0, 0, 4}};
     ff_error error = {0};
-    assert_int_equal(ff_vae_decode_frames(m.vae, ff_kernels_scalar(), arena, 3, latents, 3, h, w, watch_frames,
-                                          watch_progress, &to, &error),
-                     FF_CANCELLED);
+    decoding.user = &to;
+    assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, &decoding, &error), FF_CANCELLED);
     assert_string_equal(error.message, "stopped");
     ff_arena_destroy(arena);
     free(latents);
@@ -186,8 +187,9 @@ static void memory_decides_how_many_strips(void **state)
     static const size_t sides[] = {64, 256, 384, 512, 640};
     vae_model m = vae_model_open("residual_deep");
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
-        ff_vae_cost cost = ff_vae_decode_cost(m.vae, 0, 5, sides[i], sides[i]);
-        ff_vae_cost fewer = ff_vae_decode_cost(m.vae, cost.strips > 1 ? cost.strips - 1 : 1, 5, sides[i], sides[i]);
+        ff_extent extent = {5, sides[i], sides[i]};
+        ff_vae_cost cost = ff_vae_decode_cost(m.vae, 0, extent);
+        ff_vae_cost fewer = ff_vae_decode_cost(m.vae, cost.strips > 1 ? cost.strips - 1 : 1, extent);
         print_message("%zu cells a side: %zu strips, %.1f %% more work, %.2f GB, %.2f GB of files\n", sides[i],
                       cost.strips, 100 * (cost.flop / cost.flop_whole - 1), (double)cost.memory / 1e9,
                       (double)cost.disk / 1e9);

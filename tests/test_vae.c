@@ -31,8 +31,8 @@ static void encodes_as_diffusers_for_every_length(void **state)
                 memcpy(expected + channel * count * cells,
                        (const float *)m.encoded.data + channel * m.encoded.shape[1] * cells,
                        count * cells * sizeof *expected);
-            assert_ok(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, video, frames, height, width, latents, &error),
-                      &error);
+            const ff_vae_encoding encoding = {.extent = {frames, height, width}, .video = video, .latents = latents};
+            assert_ok(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, &encoding, &error), &error);
             snprintf(what, sizeof what, "%s, %zu frames encoded", vae_models[i], frames);
             assert_close(what, latents, expected, channels * count * cells, TOLERANCE);
             ff_arena_destroy(arena);
@@ -56,9 +56,9 @@ static void decodes_as_diffusers_for_every_length(void **state)
             ff_arena *arena = ff_arena_create();
             ff_error error = {0};
             char what[80];
-            assert_ok(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, latents, frames, m.encoded.shape[2],
-                                    m.encoded.shape[3], vae_collect, &to, &error),
-                      &error);
+            const ff_vae_decoding decoding = {.extent = {frames, m.encoded.shape[2], m.encoded.shape[3]},
+                                              .latents = latents, .sink = vae_collect, .user = &to};
+            assert_ok(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, &decoding, &error), &error);
             assert_int_equal(to.count, 1 + (frames - 1) * m.shape.temporal_factor);
             snprintf(what, sizeof what, "%s, %zu frames decoded", vae_models[i], to.count);
             assert_close(what, to.pixels, m.decoded.data, to.count * frame_floats, TOLERANCE);
@@ -97,9 +97,9 @@ static void decoding_ends_with_the_callbacks_status(void **state)
     ff_arena *arena = ff_arena_create();
     ff_error error = {0};
     vae_collector to = {NULL, 0, 0, 3};
-    assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, latents, 3, m.encoded.shape[2],
-                                   m.encoded.shape[3], vae_collect, &to, &error),
-                     FF_CANCELLED);
+    const ff_vae_decoding decoding = {.extent = {3, m.encoded.shape[2], m.encoded.shape[3]}, .latents = latents,
+                                      .sink = vae_collect, .user = &to};
+    assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, &decoding, &error), FF_CANCELLED);
     assert_int_equal(to.count, 3);
     assert_string_equal(error.message, "stopped");
     ff_arena_destroy(arena);
@@ -117,15 +117,14 @@ static void encodes_the_same_from_frames_that_come_one_by_one(void **state)
     vae_single_frame from = {allocate_floats(height * width * 3), video, height * width * 3, SIZE_MAX};
     ff_arena *arena = ff_arena_create();
     ff_error error = {0};
-    assert_ok(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, video, frames, height, width, whole, &error), &error);
-    assert_ok(ff_vae_encode_frames(m.vae, ff_kernels_scalar(), arena, 0, vae_give_frame, &from, frames, height, width,
-                                   streamed, &error),
-              &error);
+    const ff_vae_encoding all = {.extent = {frames, height, width}, .video = video, .latents = whole};
+    const ff_vae_encoding singly = {.extent = {frames, height, width}, .source = vae_give_frame, .user = &from,
+                                    .latents = streamed};
+    assert_ok(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, &all, &error), &error);
+    assert_ok(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, &singly, &error), &error);
     assert_memory_equal(whole, streamed, count * sizeof *whole);
     from.stop_at = 4;
-    assert_int_equal(ff_vae_encode_frames(m.vae, ff_kernels_scalar(), arena, 0, vae_give_frame, &from, frames, height,
-                                          width, streamed, &error),
-                     FF_ERROR_IO);
+    assert_int_equal(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, &singly, &error), FF_ERROR_IO);
     ff_arena_destroy(arena);
     free(video);
     free(whole);
@@ -257,22 +256,20 @@ static void refuses_sizes_it_cannot_take(void **state)
     vae_collector to = {NULL, 0, 0, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         ff_error error = {0};
-        assert_int_equal(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, NULL, sizes[i][0], sizes[i][1], sizes[i][2],
-                                       NULL, &error),
-                         FF_ERROR_INPUT);
+        const ff_vae_encoding encoding = {.extent = {sizes[i][0], sizes[i][1], sizes[i][2]}};
+        assert_int_equal(ff_vae_encode(m.vae, ff_kernels_scalar(), arena, &encoding, &error), FF_ERROR_INPUT);
         assert_true(error.message[0] != '\0');
     }
     for (size_t zero = 0; zero < 3; zero++) {
         ff_error error = {0};
-        assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, NULL, zero != 0, zero != 1, zero != 2,
-                                       vae_collect, &to, &error),
-                         FF_ERROR_INPUT);
+        const ff_vae_decoding decoding = {.extent = {zero != 0, zero != 1, zero != 2}, .sink = vae_collect,
+                                          .user = &to};
+        assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, &decoding, &error), FF_ERROR_INPUT);
     }
-    assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, NULL, 1, (size_t)1 << 40, (size_t)1 << 40,
-                                   vae_collect, &to, NULL),
-                     FF_ERROR_INPUT);
-    assert_int_equal(ff_vae_decode_cost(m.vae, 1, 1, (size_t)1 << 40, (size_t)1 << 40).memory, SIZE_MAX);
-    assert_int_equal(ff_vae_encode_cost(m.vae, 1, 1, (size_t)1 << 62, 8).memory, SIZE_MAX);
+    const ff_vae_decoding large = {.extent = {1, (size_t)1 << 40, (size_t)1 << 40}, .sink = vae_collect, .user = &to};
+    assert_int_equal(ff_vae_decode(m.vae, ff_kernels_scalar(), arena, &large, NULL), FF_ERROR_INPUT);
+    assert_int_equal(ff_vae_decode_cost(m.vae, 1, large.extent).memory, SIZE_MAX);
+    assert_int_equal(ff_vae_encode_cost(m.vae, 1, (ff_extent){1, (size_t)1 << 62, 8}).memory, SIZE_MAX);
     ff_arena_destroy(arena);
     vae_model_close(&m);
 }

@@ -67,11 +67,12 @@ ff_status ff_stage_decode(ff_run_state *r)
     if (!d.values || !d.frame.rgb)
         return ff_run_fail_memory(r);
     ff_status status = ff_run_report(r, FF_STAGE_DECODE, 0, plan->frames * plan->decode_strips);
-    ff_vae_set_trace(r->model->vae, &r->taps.trace, "vae_decode");
+    const ff_vae_decoding request = {
+        .extent = {plan->latent_frames, plan->latent_height, plan->latent_width}, .latents = r->latents,
+        .strips = plan->decode_strips, .sink = finish_frame, .progress = report_decoding, .user = &d,
+        .tap = {&r->taps.trace, "vae_decode"}};
     if (!status)
-        status = ff_vae_decode_frames(r->model->vae, r->kernels, r->arena, plan->decode_strips, r->latents,
-                                      plan->latent_frames, plan->latent_height, plan->latent_width, finish_frame,
-                                      report_decoding, &d, r->error);
+        status = ff_vae_decode(r->model->vae, r->kernels, r->arena, &request, r->error);
     r->result.seconds_decode = ff_seconds() - start;
     return ff_run_blame(r, status, r->model->vae_files.weights, "decoding the frames");
 }

@@ -75,9 +75,10 @@ static ff_status encode_picture(void *user, ff_known_picture which, size_t frame
     ff_pixels_normalise(values, image->rgb, pixels);
     if (which == FF_KNOWN_FIRST && (status = tap_image(r, pixels, image->height, image->width)))
         return status;
-    ff_vae_set_trace(r->model->vae, &r->taps.trace, prefixes[which]);
-    status = ff_vae_encode_frames(r->model->vae, r->kernels, r->arena, ff_plan_strips(r->request), repeated_picture,
-                                  pixels, frames, image->height, image->width, latents, error);
+    const ff_vae_encoding request = {
+        .extent = {frames, image->height, image->width}, .source = repeated_picture, .user = pixels,
+        .strips = ff_plan_strips(r->request), .latents = latents, .tap = {&r->taps.trace, prefixes[which]}};
+    status = ff_vae_encode(r->model->vae, r->kernels, r->arena, &request, error);
     ff_arena_return(r->arena, mark);
     if ((status = ff_run_blame(r, status, r->model->vae_files.weights, doings[which])))
         return status;

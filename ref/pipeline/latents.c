@@ -36,8 +36,9 @@ static ff_status encode(void *user)
     if (!p->pixels)
         return FF_ERROR_MEMORY;
     ff_pixels_normalise(values, image->rgb, p->pixels);
-    return ff_vae_encode_frames(p->model->vae, &p->kernels, p->arena, 0, repeat_picture, p, p->frames, image->height,
-                                image->width, p->out, &p->error);
+    const ff_vae_encoding encoding = {.extent = {p->frames, image->height, image->width}, .source = repeat_picture,
+                                      .user = p, .latents = p->out};
+    return ff_vae_encode(p->model->vae, &p->kernels, p->arena, &encoding, &p->error);
 }
 
 static ff_status hand_over(void *user, size_t index, const float *pixels, ff_error *error)
@@ -58,8 +59,9 @@ static ff_status decode(void *user)
     if (!p->values || !p->rgb.rgb)
         return FF_ERROR_MEMORY;
     const ff_latents *latents = p->latents;
-    return ff_vae_decode(p->model->vae, &p->kernels, p->arena, latents->values, latents->frames, latents->height,
-                         latents->width, hand_over, p, &p->error);
+    const ff_vae_decoding decoding = {.extent = {latents->frames, latents->height, latents->width},
+                                      .latents = latents->values, .sink = hand_over, .user = p};
+    return ff_vae_decode(p->model->vae, &p->kernels, p->arena, &decoding, &p->error);
 }
 
 static ff_status pass(passage *p, size_t threads, ff_status (*work)(void *user), const char *doing, ff_error *error)

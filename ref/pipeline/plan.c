@@ -307,16 +307,16 @@ static void estimate_memory(const estimation *e)
 
     for (int i = 0; i < pictured + last; i++) {
         size_t frames = i ? FF_TAIL_FRAMES : 1;
-        ff_vae_cost cost = ff_vae_encode_cost(model->vae, strips, frames, height, width);
+        ff_vae_cost cost = ff_vae_encode_cost(model->vae, strips, (ff_extent){frames, height, width});
         add_stage(&peak, SUM(always, texts, pixels, cost.memory),
-                  ff_vae_encode_scratch(model->vae, kernels, strips, frames, height, width));
+                  ff_vae_encode_scratch(model->vae, kernels, strips, (ff_extent){frames, height, width}));
         plan->temporary_bytes = ff_larger(plan->temporary_bytes, cost.disk);
     }
     add_stage(&peak, SUM(always, texts, ff_transformer_memory(transformer, f, h, w, 1 + pictured)),
               ff_transformer_scratch(transformer, kernels, f, h, w, 1 + pictured, FF_TEXT_TOKENS));
-    ff_vae_cost cost = ff_vae_decode_cost(model->vae, strips, f, h, w);
+    ff_vae_cost cost = ff_vae_decode_cost(model->vae, strips, (ff_extent){f, h, w});
     add_stage(&peak, SUM(always, pixels, pixels / sizeof(float), cost.memory),
-              ff_vae_decode_scratch(model->vae, kernels, strips, f, h, w));
+              ff_vae_decode_scratch(model->vae, kernels, strips, (ff_extent){f, h, w}));
     plan->temporary_bytes = ff_larger(plan->temporary_bytes, cost.disk);
     plan->decode_strips = cost.strips;
     plan->decode_repeated = cost.flop / cost.flop_whole - 1;
@@ -340,12 +340,12 @@ static void estimate_work(const estimation *e)
                 (double)model->expert_count *
                     ff_transformer_text_flop(transformer, ff_smaller(prompts[i] + 1, FF_TEXT_TOKENS));
     for (int i = 0; i < pictured + last; i++)
-        encode += ff_vae_encode_cost(model->vae, strips, i ? FF_TAIL_FRAMES : 1, height, width).flop;
+        encode += ff_vae_encode_cost(model->vae, strips, (ff_extent){i ? FF_TAIL_FRAMES : 1, height, width}).flop;
     plan->gflop_text = text / 1e9;
     plan->gflop_encode = encode / 1e9;
     plan->gflop_denoise = (double)plan->evaluations *
                           ff_transformer_flop(transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
-    plan->gflop_decode = ff_vae_decode_cost(model->vae, strips, f, h, w).flop / 1e9;
+    plan->gflop_decode = ff_vae_decode_cost(model->vae, strips, (ff_extent){f, h, w}).flop / 1e9;
 }
 
 // What kernels take depends on how many threads there will be.

@@ -69,7 +69,6 @@ ff_status ff_run_conditioned(ff_model *model, const ff_request *request, ff_cond
     status = ff_with_threads(request->threads, run_threaded, &r, &own);
     if (status == FF_ERROR_MEMORY && !own.message[0])
         ff_run_fail_memory(&r);
-    ff_vae_set_trace(model->vae, NULL, NULL);
     ff_taps_close(&r.taps, false, NULL);
     ff_stage_free_texts(&r);
     ff_inpaint_free(&r.inpaint);

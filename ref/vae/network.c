@@ -1,5 +1,5 @@
 // Lists the layers of the encoder and the decoder and finds their weights, under the names diffusers gives them.
-#include "network.h"
+#include "vae_layer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,17 +59,17 @@ static ff_vae_convolution find_convolution(builder *to, module at, int dimension
 
 // ---- layers ----
 
-static ff_vae_layer *add_layer(builder *to, ff_vae_kind kind, size_t in_channels, size_t out_channels)
+static ff_vae_layer *add_layer(builder *to, const ff_vae_layer_ops *ops, size_t in_channels, size_t out_channels)
 {
     ff_vae_layer *layer = &to->network->layers[to->network->count++];
-    *layer = (ff_vae_layer){.kind = kind, .in_channels = in_channels, .out_channels = out_channels};
+    *layer = (ff_vae_layer){.ops = ops, .in_channels = in_channels, .out_channels = out_channels};
     return layer;
 }
 
 // The first `used` outputs of a 1x1 convolution.
 static void add_linear(builder *to, const char *name, size_t in_channels, size_t out_channels, size_t used)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_LINEAR, in_channels, used);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_linear_ops, in_channels, used);
     layer->first = find_convolution(to, named("%s", name), 3, in_channels, out_channels, 1, 1);
     layer->first.out_channels = used;
     ff_vae_name_stage(to->network, name, SIZE_MAX);
@@ -77,14 +77,14 @@ static void add_linear(builder *to, const char *name, size_t in_channels, size_t
 
 static void add_convolution_in(builder *to, const char *network, size_t in_channels, size_t out_channels)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_CONVOLUTION, in_channels, out_channels);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_convolution_ops, in_channels, out_channels);
     layer->first = find_convolution(to, named("%s.conv_in", network), 3, in_channels, out_channels, 3, 3);
     ff_vae_name_stage(to->network, "conv_in", SIZE_MAX);
 }
 
 static void add_convolution_out(builder *to, const char *network, size_t in_channels, size_t out_channels)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_CONVOLUTION, in_channels, out_channels);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_convolution_ops, in_channels, out_channels);
     layer->norm1 = find_vector(to, named("%s.norm_out", network), "gamma", in_channels);
     layer->first = find_convolution(to, named("%s.conv_out", network), 3, in_channels, out_channels, 3, 3);
     ff_vae_name_stage(to->network, "conv_out", SIZE_MAX);
@@ -92,7 +92,7 @@ static void add_convolution_out(builder *to, const char *network, size_t in_chan
 
 static void add_residual(builder *to, module at, size_t in_channels, size_t out_channels)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_RESIDUAL, in_channels, out_channels);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_residual_ops, in_channels, out_channels);
     layer->norm1 = find_vector(to, named("%s.norm1", at.name), "gamma", in_channels);
     layer->first = find_convolution(to, named("%s.conv1", at.name), 3, in_channels, out_channels, 3, 3);
     layer->norm2 = find_vector(to, named("%s.norm2", at.name), "gamma", out_channels);
@@ -104,7 +104,7 @@ static void add_residual(builder *to, module at, size_t in_channels, size_t out_
 
 static void add_attention(builder *to, module at, size_t channels)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_ATTENTION, channels, channels);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_attention_ops, channels, channels);
     layer->norm1 = find_vector(to, named("%s.norm", at.name), "gamma", channels);
     layer->first = find_convolution(to, named("%s.to_qkv", at.name), 2, channels, 3 * channels, 1, 1);
     layer->second = find_convolution(to, named("%s.proj", at.name), 2, channels, channels, 1, 1);
@@ -112,7 +112,7 @@ static void add_attention(builder *to, module at, size_t channels)
 
 static void add_downsample(builder *to, module at, size_t channels, bool temporal)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_DOWNSAMPLE, channels, channels);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_downsample_ops, channels, channels);
     layer->spatial = true;
     layer->temporal = temporal;
     layer->first = find_convolution(to, named("%s.resample.1", at.name), 2, channels, channels, 1, 3);
@@ -122,7 +122,7 @@ static void add_downsample(builder *to, module at, size_t channels, bool tempora
 
 static void add_upsample(builder *to, module at, size_t in_channels, size_t out_channels, bool temporal)
 {
-    ff_vae_layer *layer = add_layer(to, FF_VAE_UPSAMPLE, in_channels, out_channels);
+    ff_vae_layer *layer = add_layer(to, &ff_vae_upsample_ops, in_channels, out_channels);
     layer->spatial = true;
     layer->temporal = temporal;
     layer->first = find_convolution(to, named("%s.resample.1", at.name), 2, in_channels, out_channels, 1, 3);
@@ -143,14 +143,14 @@ static size_t add_branch(builder *to, size_t channels, bool temporal, size_t man
         to->status = ff_fail(to->error, FF_ERROR_INPUT,
                              "%s: dim_mult asks for a shortcut between %zu and %zu channels; expected a multiple",
                              to->config->path, many, few);
-    add_layer(to, FF_VAE_BRANCH, channels, channels)->temporal = temporal;
+    add_layer(to, &ff_vae_branch_ops, channels, channels)->temporal = temporal;
     return to->network->count - 1;
 }
 
-static void add_shortcut(builder *to, ff_vae_kind kind, size_t branch, size_t in_channels, size_t out_channels,
-                         bool spatial, bool temporal)
+static void add_shortcut(builder *to, const ff_vae_layer_ops *ops, size_t branch, size_t in_channels,
+                         size_t out_channels, bool spatial, bool temporal)
 {
-    ff_vae_layer *layer = add_layer(to, kind, in_channels, out_channels);
+    ff_vae_layer *layer = add_layer(to, ops, in_channels, out_channels);
     layer->spatial = spatial;
     layer->temporal = temporal;
     layer->branch = branch;
@@ -177,7 +177,7 @@ static void add_down_block(builder *to, size_t level, size_t in_channels, size_t
         add_residual(to, named("%s.resnets.%zu", block.name, i), i ? out_channels : in_channels, out_channels);
     if (!last)
         add_downsample(to, named("%s.downsampler", block.name), out_channels, temporal);
-    add_shortcut(to, FF_VAE_AVERAGE_DOWN, branch, in_channels, out_channels, !last, temporal);
+    add_shortcut(to, &ff_vae_average_down_ops, branch, in_channels, out_channels, !last, temporal);
     ff_vae_name_stage(to->network, "down_blocks", level);
 }
 
@@ -247,7 +247,7 @@ static size_t add_up_block(builder *to, size_t i, size_t in_channels, size_t out
         return out_channels / 2;
     }
     add_upsample(to, named("%s.upsampler", block.name), out_channels, out_channels, temporal);
-    add_shortcut(to, FF_VAE_REPEAT_UP, branch, in_channels, out_channels, true, temporal);
+    add_shortcut(to, &ff_vae_repeat_up_ops, branch, in_channels, out_channels, true, temporal);
     return out_channels;
 }
 

@@ -4,19 +4,6 @@
 
 #include "vae.h"
 
-// A frame passes through the layers in order. Two of them change how many frames there are.
-typedef enum ff_vae_kind {
-    FF_VAE_LINEAR,        // 1x1 convolution
-    FF_VAE_CONVOLUTION,   // causal 3x3x3 convolution; with norm1, of SiLU(norm(x))
-    FF_VAE_RESIDUAL,      // x + conv2(SiLU(norm2(conv1(SiLU(norm1(x))))))
-    FF_VAE_ATTENTION,     // x + attention among the pixels of the frame
-    FF_VAE_DOWNSAMPLE,    // 3x3 with stride 2; temporal: then each two frames after the first become one
-    FF_VAE_UPSAMPLE,      // temporal: each frame after the first becomes two; then twice the size, then 3x3
-    FF_VAE_BRANCH,        // x, kept for a shortcut
-    FF_VAE_AVERAGE_DOWN,  // x + what the branch kept, averaged down to x's shape (AvgDown3D)
-    FF_VAE_REPEAT_UP,     // x + what the branch kept, repeated up to x's shape (DupUp3D)
-} ff_vae_kind;
-
 // A convolution [kernel_t, kernel_s, kernel_s]. weight.data is NULL where a layer has none.
 typedef struct ff_vae_convolution {
     size_t in_channels, out_channels, kernel_t, kernel_s;
@@ -24,16 +11,12 @@ typedef struct ff_vae_convolution {
     const float *bias;  // [out_channels]
 } ff_vae_convolution;
 
-//                           first       second       shortcut
-// LINEAR, CONVOLUTION       it
-// RESIDUAL                  conv1       conv2        conv_shortcut, if the channels change
-// ATTENTION                 to_qkv      proj
-// DOWNSAMPLE, UPSAMPLE      resample.1  time_conv, if temporal
+// A layer's kind is its operations, vae_layer.h. What the fields mean is said where they are, a file for each kind.
 typedef struct ff_vae_layer {
-    ff_vae_kind kind;
+    const struct ff_vae_layer_ops *ops;
     size_t in_channels, out_channels;
     bool spatial, temporal;        // samplers, branches and shortcuts: what changes by a factor of 2
-    size_t branch;                 // shortcuts: the BRANCH layer's index; in_channels is that layer's
+    size_t branch;                 // shortcuts: the branch layer's index; in_channels is that layer's
     const float *norm1, *norm2;    // [in_channels], [out_channels]
     ff_vae_convolution first, second, shortcut;
     char stage[24];                // the stage that ends here ("up_blocks.2"), for the tap; else empty
@@ -65,28 +48,19 @@ struct ff_vae {
     ff_vae_network decoder;   // latents to patches
     float *mean;              // [latent_channels]
     float *inverse_std;       // [latent_channels] 1 / latents_std, rounded
-    const ff_trace *trace;    // of the runs, or NULL
-    const char *trace_prefix;
 };
 
 // Lists the layers of both networks with their weights and counts the parameters; what is listed so far stays in vae
 // when it fails.
 ff_status ff_vae_build(ff_vae *vae, ff_weights *weights, const ff_vae_config *config, ff_error *error);
 
-// Rows [first, first + count) of frames of height x width: whole frames, or what a strip of them needs.
+// Rows [first, first + count) of a clip's frames: whole frames, or what a strip of them needs.
 typedef struct ff_vae_window {
-    size_t frames, height, width;
+    ff_extent extent;
     size_t first, count;
 } ff_vae_window;
 
-ff_vae_window ff_vae_whole(size_t frames, size_t height, size_t width);
-
-// The frames that come out of a layer when whole frames `in` go in; and the rows that must go in so that `out` comes
-// out: its receptive field, cut off at the picture's border.
-ff_vae_window ff_vae_layer_output(const ff_vae_layer *layer, ff_vae_window in);
-ff_vae_window ff_vae_layer_input(const ff_vae_layer *layer, ff_vae_window out);
-// What a layer computes on the way to `out`. RESIDUAL: the rows of conv1. UPSAMPLE: of the doubled frame.
-ff_vae_window ff_vae_layer_between(const ff_vae_layer *layer, ff_vae_window out);
+ff_vae_window ff_vae_whole(ff_extent extent);
 
 // Layers [first, end) of a network, and the rows that come out of the last of them.
 typedef struct ff_vae_part {
@@ -108,17 +82,16 @@ typedef struct ff_vae_history {
     float *frames[2];
 } ff_vae_history;
 
-// What a layer keeps from frame to frame.
+// What a layer computes, and keeps from frame to frame.
 typedef struct ff_vae_state {
-    ff_vae_window in, between, out;
-    size_t seen;                    // UPSAMPLE, REPEAT_UP: frames so far
+    ff_vae_window in, between, out; // rows it takes, computes on the way, puts out
+    size_t seen;                    // upsampling, repeating: frames so far
     size_t shown;                   // frames that left the stage
     ff_vae_history first, second;   // inputs of the convolutions of these names; first: a branch's frames
-    float *pair;                    // UPSAMPLE: [in's rows, width, 2 * in_channels], the two frames made of one
+    float *pair;                    // upsampling: [in's rows, width, 2 * in_channels], the two frames made of one
 } ff_vae_state;
 
 typedef struct ff_vae_run {
-    const ff_vae *vae;
     const ff_kernels *kernels;
     ff_vae_part part;
     ff_vae_state *states;           // [part.network->count]
@@ -128,6 +101,7 @@ typedef struct ff_vae_run {
     ff_status (*emit)(struct ff_vae_run *run, size_t index);
     size_t emitted;
     void *user;                     // for emit
+    ff_vae_tap tap;
     const char *checked;            // what sentences call the network; its frames must stay finite. NULL: they need not
     ff_error *error;
 } ff_vae_run;

@@ -1,5 +1,5 @@
-// The spill file: frames of a clip that a strip, or the middle, takes up later. In memory, those of all frames of a clip
-// would take more than a strip does.
+// The spill file: a clip's frames that a strip, or the middle, takes up later. In memory they would take more than a
+// strip does.
 #ifndef FF_VAE_SPILL_H
 #define FF_VAE_SPILL_H
 

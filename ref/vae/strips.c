@@ -6,53 +6,43 @@
 // every row, so the layers around it, which hold little and cost little, stay whole.
 #include "strips.h"
 
+#include "vae_layer.h"
+
 #define MOST_STRIPS 64
 
-static bool is_sampler(ff_vae_kind kind)
-{
-    return kind == FF_VAE_UPSAMPLE || kind == FF_VAE_DOWNSAMPLE;
-}
-
-// The layer after the sampler (and its shortcut) that is nearest to the attention. With no sampler beyond all
-// attention, the network's end on the side away from the latents: the middle is all there is.
+// The layer after the sampler (and its shortcut) that is nearest to the latents among those between the pixels and the
+// first layer that needs all rows. Without one, the network's end at the pixels: the middle is all there is.
 static size_t find_cut(const ff_vae_network *network, bool decoder)
 {
-    const ff_vae_layer *layers = network->layers;
-    size_t first = 0, end = network->count, found;
-    for (size_t i = network->count; decoder && i-- > 0 && first == 0;)
-        if (layers[i].kind == FF_VAE_ATTENTION)
-            first = i;
-    for (size_t i = network->count; !decoder && i-- > 0;)
-        if (layers[i].kind == FF_VAE_ATTENTION)
-            end = i;
-    found = decoder ? end : first;
-    for (size_t i = first; i < end; i++)
-        if (is_sampler(layers[i].kind)) {
-            ff_vae_kind next = i + 1 < end ? layers[i + 1].kind : FF_VAE_LINEAR;
-            found = next == FF_VAE_REPEAT_UP || next == FF_VAE_AVERAGE_DOWN ? i + 2 : i + 1;
-            if (decoder)
-                break;
-        }
-    return found;
+    size_t count = network->count, cut = decoder ? count : 0;
+    for (size_t passed = 0; passed < count; passed++) {
+        size_t i = decoder ? count - 1 - passed : passed;
+        const ff_vae_layer_ops *ops = network->layers[i].ops;
+        if (ops->all_rows)
+            break;
+        if (ops->resamples)
+            cut = i + 1 < count && network->layers[i + 1].ops->joins ? i + 2 : i + 1;
+    }
+    return cut;
 }
 
 ff_vae_part ff_vae_strips_all(const ff_vae_strips *strips)
 {
-    return (ff_vae_part){strips->network, 0, strips->network->count, strips->out};
+    return (ff_vae_part){strips->network, 0, strips->network->count, ff_vae_whole(strips->out)};
 }
 
 ff_vae_part ff_vae_strips_middle(const ff_vae_strips *strips)
 {
     if (strips->decoder)
-        return (ff_vae_part){strips->network, 0, strips->cut, strips->at_cut};
-    return (ff_vae_part){strips->network, strips->cut, strips->network->count, strips->out};
+        return (ff_vae_part){strips->network, 0, strips->cut, ff_vae_whole(strips->at_cut)};
+    return (ff_vae_part){strips->network, strips->cut, strips->network->count, ff_vae_whole(strips->out)};
 }
 
 // Strips divide the rows at the cut evenly.
 ff_vae_part ff_vae_strips_strip(const ff_vae_strips *strips, size_t i)
 {
-    ff_vae_window out = strips->decoder ? strips->out : strips->at_cut;
-    size_t scale = out.height / strips->at_cut.height;
+    ff_vae_window out = ff_vae_whole(strips->decoder ? strips->out : strips->at_cut);
+    size_t scale = out.extent.height / strips->at_cut.height;
     size_t first = strips->at_cut.height * i / strips->count, end = strips->at_cut.height * (i + 1) / strips->count;
     out.first = first * scale;
     out.count = (end - first) * scale;
@@ -124,10 +114,10 @@ size_t ff_vae_strips_scratch(const ff_vae_strips *strips, const ff_kernels *kern
     return most;
 }
 
-ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_vae_window in, size_t count)
+ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_extent in, size_t count)
 {
     ff_vae_strips strips = {
-        .network = network, .decoder = decoder, .cut = find_cut(network, decoder), .in = in, .out = in, .count = 1};
+        .network = network, .decoder = decoder, .cut = find_cut(network, decoder), .out = in, .count = 1};
     for (size_t i = 0; i < network->count; i++) {
         if (i == strips.cut)
             strips.at_cut = strips.out;

@@ -10,13 +10,13 @@ typedef struct ff_vae_strips {
     const ff_vae_network *network;
     bool decoder;                   // the middle comes first
     size_t cut;                     // layers before it belong to the first part
-    ff_vae_window in, at_cut, out;  // whole frames
+    ff_extent at_cut, out;          // of frames there, and of those that come out
     size_t count;
 } ff_vae_strips;
 
 // count: how many, but at most a row of the cut each; 0: as few as keep a run within FF_VAE_MEMORY or, where that is
 // more, within what the middle takes.
-ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_vae_window in, size_t count);
+ff_vae_strips ff_vae_strips_plan(const ff_vae_network *network, bool decoder, ff_extent in, size_t count);
 ff_vae_part ff_vae_strips_all(const ff_vae_strips *strips);
 ff_vae_part ff_vae_strips_middle(const ff_vae_strips *strips);
 ff_vae_part ff_vae_strips_strip(const ff_vae_strips *strips, size_t i);

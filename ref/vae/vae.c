@@ -8,11 +8,11 @@
 #define CHUNK_FRAMES 4
 
 // The bytes of [frames, height, width, channels] fit a size_t.
-static bool clip_fits(size_t frames, size_t height, size_t width, size_t channels)
+static bool clip_fits(ff_extent extent, size_t channels)
 {
     size_t bytes = sizeof(float);
-    return ff_multiply_sizes(bytes, frames, &bytes) && ff_multiply_sizes(bytes, height, &bytes) &&
-           ff_multiply_sizes(bytes, width, &bytes) && ff_multiply_sizes(bytes, channels, &bytes);
+    return ff_multiply_sizes(bytes, extent.frames, &bytes) && ff_multiply_sizes(bytes, extent.height, &bytes) &&
+           ff_multiply_sizes(bytes, extent.width, &bytes) && ff_multiply_sizes(bytes, channels, &bytes);
 }
 
 // ---- encoder ----
@@ -31,21 +31,19 @@ static void patchify(size_t height, size_t width, size_t patch, const float *pix
 
 typedef struct encoding {
     const ff_vae *vae;
+    const ff_vae_encoding *request;
     ff_vae_strips strips;
     ff_vae_spill spill;  // with strips: the frames at the cut
-    ff_vae_source source;
-    void *user;
-    float *latents;          // [latent_channels, frames, height, width]
 } encoding;
 
 static ff_status put_latents(ff_vae_run *run, size_t index)
 {
     encoding *to = run->user;
     const ff_vae *vae = to->vae;
-    size_t channels = vae->shape.latent_channels, frames = run->part.out.frames;
-    size_t cells = run->part.out.height * run->part.out.width;
+    ff_extent extent = run->part.out.extent;
+    size_t channels = vae->shape.latent_channels, cells = extent.height * extent.width;
     for (size_t channel = 0; channel < channels; channel++) {
-        float *out = to->latents + (channel * frames + index) * cells;
+        float *out = to->request->latents + (channel * extent.frames + index) * cells;
         for (size_t cell = 0; cell < cells; cell++)
             out[cell] = (run->frame[cell * channels + channel] - vae->mean[channel]) * vae->inverse_std[channel];
     }
@@ -58,20 +56,32 @@ static ff_status put_strip_of_latents(ff_vae_run *run, size_t index)
     return ff_vae_spill_put(&to->spill, index, run->part.out.first, run->part.out.count, run->frame, run->error);
 }
 
+// Rows `in` of frame `index` of the video, as the network takes them.
+static ff_status get_pixels(const encoding *from, size_t index, const ff_vae_window *in, float *out, ff_error *error)
+{
+    const ff_vae_encoding *request = from->request;
+    size_t patch = from->vae->shape.patch, row = 3 * request->extent.width;
+    const float *pixels = request->video ? request->video + index * request->extent.height * row : NULL;
+    ff_status status = pixels ? FF_OK : request->source(request->user, index, &pixels, error);
+    if (status == FF_OK)
+        patchify(in->count, in->extent.width, patch, pixels + in->first * patch * row, out);
+    return status;
+}
+
 static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena *arena, ff_vae_part part,
                              ff_status (*emit)(ff_vae_run *, size_t), ff_error *error)
 {
     ff_vae_window in = ff_vae_part_input(&part);
-    size_t patch = from->vae->shape.patch, bytes;
-    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from, .checked = "vae_encode"};
+    size_t bytes;
+    ff_vae_run run = {.kernels = kernels, .tap = from->request->tap, .emit = emit, .user = from,
+                      .checked = "vae_encode"};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
-    for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
-        const float *pixels;
+    for (size_t i = 0; i < in.extent.frames && status == FF_OK; i++) {
         if (part.first > 0)
             status = ff_vae_spill_get(&from->spill, i, in.first, in.count, run.frame, error);
-        else if (!(status = from->source(from->user, i, &pixels, error)))
-            patchify(in.count, in.width, patch, pixels + in.first * patch * in.width * patch * 3, run.frame);
+        else
+            status = get_pixels(from, i, &in, run.frame, error);
         if (status == FF_OK)
             status = ff_vae_run_frame(&run, part.first);
     }
@@ -80,66 +90,52 @@ static ff_status encode_part(encoding *from, const ff_kernels *kernels, ff_arena
 }
 
 // Bounds video and latents.
-static bool encoding_fits(const ff_vae *vae, size_t frames, size_t height, size_t width)
+static bool encoding_fits(const ff_vae *vae, ff_extent extent)
 {
-    return clip_fits(frames, height, width, 3 * vae->shape.latent_channels);
+    return clip_fits(extent, 3 * vae->shape.latent_channels);
 }
 
-static ff_vae_strips plan_encoding(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+static ff_vae_strips plan_encoding(const ff_vae *vae, size_t strips, ff_extent extent)
 {
-    size_t patch = vae->shape.patch;
-    return ff_vae_strips_plan(&vae->encoder, false, ff_vae_whole(frames, height / patch, width / patch), strips);
+    extent.height /= vae->shape.patch;
+    extent.width /= vae->shape.patch;
+    return ff_vae_strips_plan(&vae->encoder, false, extent, strips);
 }
 
-ff_status ff_vae_encode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
-                               ff_vae_source source, void *user, size_t frames, size_t height, size_t width,
-                               float *latents, ff_error *error)
+static ff_status check_video(const ff_vae *vae, ff_extent extent, ff_error *error)
 {
     size_t factor = vae->shape.spatial_factor;
-    if (frames % CHUNK_FRAMES != 1)
+    if (extent.frames % CHUNK_FRAMES != 1)
         return ff_fail(error, FF_ERROR_INPUT,
-                       "the VAE cannot encode %zu frames; expected one more than a multiple of %d", frames,
+                       "the VAE cannot encode %zu frames; expected one more than a multiple of %d", extent.frames,
                        CHUNK_FRAMES);
-    if (height == 0 || width == 0 || height % factor != 0 || width % factor != 0)
+    if (extent.height == 0 || extent.width == 0 || extent.height % factor != 0 || extent.width % factor != 0)
         return ff_fail(error, FF_ERROR_INPUT, "the VAE cannot encode frames of %zu x %zu; expected multiples of %zu",
-                       width, height, factor);
-    if (!encoding_fits(vae, frames, height, width))
-        return ff_fail(error, FF_ERROR_INPUT, "%zu frames of %zu x %zu are too large for this machine", frames, width,
-                       height);
+                       extent.width, extent.height, factor);
+    if (!encoding_fits(vae, extent))
+        return ff_fail(error, FF_ERROR_INPUT, "%zu frames of %zu x %zu are too large for this machine", extent.frames,
+                       extent.width, extent.height);
+    return FF_OK;
+}
 
-    encoding e = {.vae = vae, .source = source, .user = user, .latents = latents};
-    e.strips = plan_encoding(vae, strips, frames, height, width);
+ff_status ff_vae_encode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const ff_vae_encoding *request,
+                        ff_error *error)
+{
+    ff_status status = check_video(vae, request->extent, error);
+    if (status)
+        return status;
+    encoding e = {.vae = vae, .request = request};
+    e.strips = plan_encoding(vae, request->strips, request->extent);
     if (e.strips.count == 1)
         return encode_part(&e, kernels, arena, ff_vae_strips_all(&e.strips), put_latents, error);
-    ff_status status = ff_vae_spill_open(&e.spill, e.strips.at_cut.frames, e.strips.at_cut.height,
-                                           ff_vae_strips_row_floats(&e.strips), error);
+    status = ff_vae_spill_open(&e.spill, e.strips.at_cut.frames, e.strips.at_cut.height,
+                               ff_vae_strips_row_floats(&e.strips), error);
     for (size_t i = 0; i < e.strips.count && status == FF_OK; i++)
         status = encode_part(&e, kernels, arena, ff_vae_strips_strip(&e.strips, i), put_strip_of_latents, error);
     if (status == FF_OK)
         status = encode_part(&e, kernels, arena, ff_vae_strips_middle(&e.strips), put_latents, error);
     ff_vae_spill_close(&e.spill);
     return status;
-}
-
-typedef struct whole_video {
-    const float *pixels;
-    size_t frame_floats;
-} whole_video;
-
-static ff_status point_at_frame(void *user, size_t index, const float **pixels, ff_error *error)
-{
-    const whole_video *video = user;
-    (void)error;
-    *pixels = video->pixels + index * video->frame_floats;
-    return FF_OK;
-}
-
-ff_status ff_vae_encode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const float *video,
-                        size_t frames, size_t height, size_t width, float *latents, ff_error *error)
-{
-    whole_video source = {video, height * width * 3};
-    return ff_vae_encode_frames(vae, kernels, arena, 0, point_at_frame, &source, frames, height, width,
-                                latents, error);
 }
 
 // ---- decoder ----
@@ -156,54 +152,53 @@ static void unpatchify(size_t height, size_t width, size_t patch, const float *i
                             *in < -1.0f ? -1.0f : *in > 1.0f ? 1.0f : *in;
 }
 
-// Frame `index` of latents: [latent_channels, frames, cells], denormalised, channels last.   out: [cells, channels]
-static void get_latents(const ff_vae *vae, const float *latents, size_t frames, size_t cells, size_t index, float *out)
+// Frame `index` of the latents, denormalised, channels last.   out: [height * width, latent_channels]
+static void get_latents(const ff_vae *vae, const ff_vae_decoding *request, size_t index, float *out)
 {
+    size_t frames = request->extent.frames, cells = request->extent.height * request->extent.width;
     size_t channels = vae->shape.latent_channels;
     for (size_t cell = 0; cell < cells; cell++)
         for (size_t channel = 0; channel < channels; channel++) {
-            float latent = latents[(channel * frames + index) * cells + cell];
+            float latent = request->latents[(channel * frames + index) * cells + cell];
             *out++ = latent / vae->inverse_std[channel] + vae->mean[channel];
         }
 }
 
 typedef struct decoding {
     const ff_vae *vae;
+    const ff_vae_decoding *request;
     ff_vae_strips strips;
-    size_t strip;                   // on its way
-    ff_vae_spill spill, rows;   // with strips: the frames at the cut; what strips have put out
-    float *whole;                   // with strips: a frame put together, [height, width, 3]
-    const float *latents;
-    ff_vae_sink sink;
-    ff_vae_progress progress;
-    void *user;
+    size_t strip;              // the one being computed
+    ff_vae_spill spill, rows;  // with strips: the frames at the cut; what strips have put out
+    float *whole;              // with strips: a frame put together, [height, width, 3]
 } decoding;
 
 static ff_status put_middle(ff_vae_run *run, size_t index)
 {
     decoding *to = run->user;
-    return ff_vae_spill_put(&to->spill, index, 0, run->part.out.height, run->frame, run->error);
+    return ff_vae_spill_put(&to->spill, index, 0, run->part.out.extent.height, run->frame, run->error);
 }
 
 // A frame's rows; with the last strip the frame is whole.
 static ff_status put_frame(ff_vae_run *run, size_t index)
 {
     decoding *to = run->user;
+    const ff_vae_decoding *request = to->request;
     const ff_vae_window *out = &run->part.out;
     const float *frame = run->spare;
-    size_t patch = to->vae->shape.patch, strips = to->strips.count;
+    size_t patch = to->vae->shape.patch, strips = to->strips.count, frames = out->extent.frames;
     ff_status status = FF_OK;
-    unpatchify(out->count, out->width, patch, run->frame, run->spare);
+    unpatchify(out->count, out->extent.width, patch, run->frame, run->spare);
     if (strips > 1) {
         status = ff_vae_spill_put(&to->rows, index, out->first * patch, out->count * patch, run->spare, run->error);
         if (status == FF_OK && to->strip + 1 == strips)
-            status = ff_vae_spill_get(&to->rows, index, 0, out->height * patch, to->whole, run->error);
+            status = ff_vae_spill_get(&to->rows, index, 0, out->extent.height * patch, to->whole, run->error);
         frame = to->whole;
     }
     if (status == FF_OK && to->strip + 1 == strips)
-        status = to->sink(to->user, index, frame, run->error);
-    if (status == FF_OK && to->progress)
-        status = to->progress(to->user, to->strip * out->frames + index + 1, strips * out->frames, run->error);
+        status = request->sink(request->user, index, frame, run->error);
+    if (status == FF_OK && request->progress)
+        status = request->progress(request->user, to->strip * frames + index + 1, strips * frames, run->error);
     return status;
 }
 
@@ -212,14 +207,15 @@ static ff_status decode_part(decoding *from, const ff_kernels *kernels, ff_arena
 {
     ff_vae_window in = ff_vae_part_input(&part);
     size_t bytes;
-    ff_vae_run run = {.vae = from->vae, .kernels = kernels, .emit = emit, .user = from, .checked = "vae_decode"};
+    ff_vae_run run = {.kernels = kernels, .tap = from->request->tap, .emit = emit, .user = from,
+                      .checked = "vae_decode"};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status = ff_vae_run_prepare(&run, &part, arena, &bytes, error);
-    for (size_t i = 0; i < in.frames && status == FF_OK; i++) {
+    for (size_t i = 0; i < in.extent.frames && status == FF_OK; i++) {
         if (part.first > 0)
             status = ff_vae_spill_get(&from->spill, i, in.first, in.count, run.frame, error);
         else
-            get_latents(from->vae, from->latents, in.frames, in.height * in.width, i, run.frame);
+            get_latents(from->vae, from->request, i, run.frame);
         if (status == FF_OK)
             status = ff_vae_run_frame(&run, part.first);
     }
@@ -236,7 +232,7 @@ static ff_status decode_strips(decoding *d, const ff_kernels *kernels, ff_arena 
     if (!d->whole)
         return ff_fail(error, FF_ERROR_MEMORY, "not enough memory for a frame");
     if ((status = ff_vae_spill_open(&d->spill, d->strips.at_cut.frames, d->strips.at_cut.height,
-                                      ff_vae_strips_row_floats(&d->strips), error)) ||
+                                    ff_vae_strips_row_floats(&d->strips), error)) ||
         (status = ff_vae_spill_open(&d->rows, d->strips.out.frames, height, row_floats, error)) ||
         (status = decode_part(d, kernels, arena, ff_vae_strips_middle(&d->strips), put_middle, error)))
         return status;
@@ -246,32 +242,31 @@ static ff_status decode_strips(decoding *d, const ff_kernels *kernels, ff_arena 
 }
 
 // Bounds latents and a frame.
-static bool decoding_fits(const ff_vae *vae, size_t frames, size_t height, size_t width)
+static bool decoding_fits(const ff_vae *vae, ff_extent extent)
 {
     size_t factor = vae->shape.spatial_factor;
-    return clip_fits(frames, height, width, factor * factor * (3 + vae->shape.latent_channels));
+    return clip_fits(extent, factor * factor * (3 + vae->shape.latent_channels));
 }
 
-static ff_vae_strips plan_decoding(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+static ff_vae_strips plan_decoding(const ff_vae *vae, size_t strips, ff_extent extent)
 {
-    return ff_vae_strips_plan(&vae->decoder, true, ff_vae_whole(frames, height, width), strips);
+    return ff_vae_strips_plan(&vae->decoder, true, extent, strips);
 }
 
-ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, size_t strips,
-                               const float *latents, size_t frames, size_t height, size_t width, ff_vae_sink sink,
-                               ff_vae_progress progress, void *user, ff_error *error)
+ff_status ff_vae_decode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const ff_vae_decoding *request,
+                        ff_error *error)
 {
-    if (frames == 0 || height == 0 || width == 0)
-        return ff_fail(error, FF_ERROR_INPUT, "the VAE cannot decode latents of %zu frames of %zu x %zu", frames, width,
-                       height);
-    if (!decoding_fits(vae, frames, height, width))
+    ff_extent extent = request->extent;
+    if (extent.frames == 0 || extent.height == 0 || extent.width == 0)
+        return ff_fail(error, FF_ERROR_INPUT, "the VAE cannot decode latents of %zu frames of %zu x %zu", extent.frames,
+                       extent.width, extent.height);
+    if (!decoding_fits(vae, extent))
         return ff_fail(error, FF_ERROR_INPUT, "latents of %zu frames of %zu x %zu are too large for this machine",
-                       frames, width, height);
+                       extent.frames, extent.width, extent.height);
 
-    decoding d = {.vae = vae, .latents = latents, .sink = sink, .progress = progress, .user = user};
+    decoding d = {.vae = vae, .request = request, .strips = plan_decoding(vae, request->strips, extent)};
     ff_arena_mark mark = ff_arena_here(arena);
     ff_status status;
-    d.strips = plan_decoding(vae, strips, frames, height, width);
     if (d.strips.count == 1)
         status = decode_part(&d, kernels, arena, ff_vae_strips_all(&d.strips), put_frame, error);
     else
@@ -280,13 +275,6 @@ ff_status ff_vae_decode_frames(const ff_vae *vae, const ff_kernels *kernels, ff_
     ff_vae_spill_close(&d.rows);
     ff_arena_return(arena, mark);
     return status;
-}
-
-ff_status ff_vae_decode(const ff_vae *vae, const ff_kernels *kernels, ff_arena *arena, const float *latents,
-                        size_t frames, size_t height, size_t width, ff_vae_sink sink, void *user, ff_error *error)
-{
-    return ff_vae_decode_frames(vae, kernels, arena, 0, latents, frames, height, width, sink, NULL, user,
-                                error);
 }
 
 // ---- estimates ----
@@ -302,58 +290,45 @@ static ff_vae_cost cost_of(const ff_vae_strips *strips)
         .memory = ff_vae_strips_memory(strips),
     };
     if (strips->count > 1)
-        cost.disk = ff_vae_spill_bytes(strips->at_cut.frames, strips->at_cut.height,
-                                         ff_vae_strips_row_floats(strips));
+        cost.disk = ff_vae_spill_bytes(strips->at_cut.frames, strips->at_cut.height, ff_vae_strips_row_floats(strips));
     return cost;
 }
 
-ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+ff_vae_cost ff_vae_encode_cost(const ff_vae *vae, size_t strips, ff_extent extent)
 {
-    if (!encoding_fits(vae, frames, height, width))
+    if (!encoding_fits(vae, extent))
         return (ff_vae_cost){.strips = 1, .memory = SIZE_MAX};
-    ff_vae_strips plan = plan_encoding(vae, strips, frames, height, width);
+    ff_vae_strips plan = plan_encoding(vae, strips, extent);
     return cost_of(&plan);
 }
 
-ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, size_t frames, size_t height, size_t width)
+ff_vae_cost ff_vae_decode_cost(const ff_vae *vae, size_t strips, ff_extent extent)
 {
     size_t factor = vae->shape.spatial_factor;
-    if (!decoding_fits(vae, frames, height, width))
+    if (!decoding_fits(vae, extent))
         return (ff_vae_cost){.strips = 1, .memory = SIZE_MAX};
-    ff_vae_strips plan = plan_decoding(vae, strips, frames, height, width);
+    ff_vae_strips plan = plan_decoding(vae, strips, extent);
     ff_vae_cost cost = cost_of(&plan);
     if (cost.strips > 1) {
-        size_t rows = ff_vae_spill_bytes(plan.out.frames, factor * height, factor * width * 3);
+        size_t rows = ff_vae_spill_bytes(plan.out.frames, factor * extent.height, factor * extent.width * 3);
         if (!ff_add_sizes(cost.disk, rows, &cost.disk))
             cost.disk = SIZE_MAX;
     }
     return cost;
 }
 
-size_t ff_vae_encode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, size_t frames, size_t height,
-                             size_t width)
+size_t ff_vae_encode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, ff_extent extent)
 {
-    if (!encoding_fits(vae, frames, height, width))
+    if (!encoding_fits(vae, extent))
         return SIZE_MAX;
-    ff_vae_strips plan = plan_encoding(vae, strips, frames, height, width);
+    ff_vae_strips plan = plan_encoding(vae, strips, extent);
     return ff_vae_strips_scratch(&plan, kernels);
 }
 
-size_t ff_vae_decode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, size_t frames, size_t height,
-                             size_t width)
+size_t ff_vae_decode_scratch(const ff_vae *vae, const ff_kernels *kernels, size_t strips, ff_extent extent)
 {
-    if (!decoding_fits(vae, frames, height, width))
+    if (!decoding_fits(vae, extent))
         return SIZE_MAX;
-    ff_vae_strips plan = plan_decoding(vae, strips, frames, height, width);
+    ff_vae_strips plan = plan_decoding(vae, strips, extent);
     return ff_vae_strips_scratch(&plan, kernels);
-}
-
-double ff_vae_encode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width)
-{
-    return ff_vae_encode_cost(vae, 0, frames, height, width).flop;
-}
-
-double ff_vae_decode_flop(const ff_vae *vae, size_t frames, size_t height, size_t width)
-{
-    return ff_vae_decode_cost(vae, 0, frames, height, width).flop;
 }

@@ -4,12 +4,6 @@
 #include "../base/finite.h"
 #include "network.h"
 
-void ff_vae_set_trace(ff_vae *vae, const ff_trace *trace, const char *prefix)
-{
-    vae->trace = trace;
-    vae->trace_prefix = prefix;
-}
-
 static size_t stages_of(const ff_vae_network *network)
 {
     size_t stages = 0;
@@ -37,14 +31,14 @@ ff_status ff_vae_tap_stage(ff_vae_run *run, size_t index)
 {
     const ff_vae_layer *layer = &run->part.network->layers[index];
     ff_vae_state *state = &run->states[index];
-    size_t shape[3] = {state->out.height, state->out.width, layer->out_channels}, frame = state->shown;
+    size_t shape[3] = {state->out.extent.height, state->out.extent.width, layer->out_channels}, frame = state->shown;
     ff_status status = FF_OK;
     if (!layer->stage[0])
         return FF_OK;
     state->shown++;
-    if (ff_traced(run->vae->trace, FF_DUMP_OP) && state->out.count == state->out.height)
-        status = ff_tap(run->vae->trace, FF_DUMP_OP, FF_F32, 3, shape, run->frame, run->error, "%s.%03zu.%s",
-                        run->vae->trace_prefix, frame, layer->stage);
+    if (ff_traced(run->tap.trace, FF_DUMP_OP) && state->out.count == state->out.extent.height)
+        status = ff_tap(run->tap.trace, FF_DUMP_OP, FF_F32, 3, shape, run->frame, run->error, "%s.%03zu.%s",
+                        run->tap.prefix, frame, layer->stage);
     if (status || !run->checked)
         return status;
     return ff_check_finite(state->out.count * shape[1] * shape[2], run->frame, run->error, "%s.%03zu.%s",

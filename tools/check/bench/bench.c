@@ -185,7 +185,8 @@ static ff_status time_transformer(bench *b, const ff_transformer *transformer, s
 static ff_status run_vae_encode(const work *w, const ff_kernels *kernels)
 {
     const bench *b = w->bench;
-    return ff_vae_encode(w->vae, kernels, b->arena, w->in, 1, b->height, b->width, w->out, b->error);
+    const ff_vae_encoding encoding = {.extent = {1, b->height, b->width}, .video = w->in, .latents = w->out};
+    return ff_vae_encode(w->vae, kernels, b->arena, &encoding, b->error);
 }
 
 static ff_status drop_frame(void *user, size_t index, const float *pixels, ff_error *error)
@@ -196,8 +197,9 @@ static ff_status drop_frame(void *user, size_t index, const float *pixels, ff_er
 static ff_status run_vae_decode(const work *w, const ff_kernels *kernels)
 {
     const bench *b = w->bench;
-    return ff_vae_decode(w->vae, kernels, b->arena, w->in, b->latent_frames, b->latent_height, b->latent_width,
-                         drop_frame, (void *)b, b->error);
+    const ff_vae_decoding decoding = {.extent = {b->latent_frames, b->latent_height, b->latent_width},
+                                      .latents = w->in, .sink = drop_frame, .user = (void *)b};
+    return ff_vae_decode(w->vae, kernels, b->arena, &decoding, b->error);
 }
 
 static ff_status time_vae_encode(bench *b, const ff_vae *vae, size_t weight_bytes)

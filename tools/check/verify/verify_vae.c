@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vae/strips.h"
+#include "vae/vae_layer.h"
 #include "verify_parts.h"
 
 #define MOST_FLOATS ((size_t)100 << 20)  // of frames that are judged; the decoder is causal: a beginning will do
@@ -89,8 +90,8 @@ static ff_vae_network changed_network(const ff_vae_network *network, const vae_v
 {
     memcpy(layers, network->layers, network->count * sizeof *layers);
     for (size_t i = 0; i < network->count; i++)
-        if (variant->attention && layers[i].kind == FF_VAE_ATTENTION)
-            layers[i].kind = FF_VAE_BRANCH;  // which keeps the frame and leaves it as it is
+        if (variant->attention && layers[i].ops == &ff_vae_attention_ops)
+            layers[i].ops = &ff_vae_branch_ops;  // which keeps the frame and leaves it as it is
     return (ff_vae_network){layers, network->count};
 }
 
@@ -126,10 +127,10 @@ static void spoil_caches(const ff_vae_run *run, int variant, const cache_note *n
 {
     for (size_t i = 0; i < 2 * run->part.network->count; i++) {
         ff_vae_history *history = history_of(run, i);
-        ff_vae_kind kind = run->part.network->layers[i / 2].kind;
+        const ff_vae_layer_ops *ops = run->part.network->layers[i / 2].ops;
         size_t added = history->seen - notes[i].seen;
-        bool upsampling = kind == FF_VAE_UPSAMPLE;
-        if (kind == FF_VAE_BRANCH)
+        bool upsampling = ops == &ff_vae_upsample_ops;
+        if (ops == &ff_vae_branch_ops)
             continue;
         if (variant == 1 || (variant == 4 && upsampling))
             history->seen = 0;
@@ -306,10 +307,10 @@ static ff_status run_network(vae_replay *r, const ff_kernels *kernels)
         return no_memory(v);
     ff_vae_network changed = changed_network(network, r->variant, layers);
     unactivated.channel_norm = norm_without_silu;
-    ff_vae_run run = {.vae = r->vae, .kernels = r->variant->silu ? &unactivated : kernels,
+    ff_vae_run run = {.kernels = r->variant->silu ? &unactivated : kernels,
                       .emit = encoder ? emit_latents : emit_frame, .user = r};
     size_t height = encoder ? r->height / patch : r->height, width = encoder ? r->width / patch : r->width;
-    ff_vae_window in = ff_vae_whole(encoder ? 1 : r->frames, height, width);
+    ff_extent in = {encoder ? 1 : r->frames, height, width};
     ff_vae_strips strips = ff_vae_strips_plan(&changed, !encoder, in, 1);
     ff_vae_part all = ff_vae_strips_all(&strips);
     ff_status status = ff_vae_run_prepare(&run, &all, v->arena, &bytes, v->error);
