@@ -24,11 +24,14 @@ static void test_counted_products_are_the_foreseen_ones(void **state)
     assert_int_equal(result.width, width);
     assert_int_equal(result.height, height);
     assert_int_equal(result.frames, 9);
+    const ff_transformer_input input = {
+        .extent = {frames, height / factor, width / factor},
+        .contexts = &(ff_transformer_context){.tokens = FF_TEXT_TOKENS}, .context_count = 1};
     const double foreseen[FF_BENCH_STAGES] = {
         ff_text_encoder_flop(model->text_encoder, FF_TEXT_TOKENS),
-        ff_transformer_flop(model->experts[0].transformer, frames, height / factor, width / factor, FF_TEXT_TOKENS, 2),
+        ff_transformer_flop(model->experts[0].transformer, &input, 2),
         ff_vae_encode_cost(model->vae, 0, (ff_extent){1, height, width}).flop,
-        ff_vae_decode_cost(model->vae, 0, (ff_extent){frames, height / factor, width / factor}).flop,
+        ff_vae_decode_cost(model->vae, 0, input.extent).flop,
     };
     static const char *const names[] = {"text_encoder", "transformer", "vae_encode", "vae_decode"};
     assert_int_equal(result.count, FF_BENCH_STAGES);

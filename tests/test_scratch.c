@@ -48,12 +48,13 @@ static void check_transformer(const ff_kernels *kernels, ff_arena *arena, const 
     float *latents = zeros(shape.in_channels * cells), *out = zeros(shape.out_channels * cells);
     float *timesteps = zeros(tokens);
     timesteps[0] = 1;
-    assert_ok(ff_transformer_run(model->experts[0].transformer, kernels, arena, text, latents, LATENT_FRAMES, LATENT_SIDE,
-                                 LATENT_SIDE, timesteps, tokens, 0, NULL, out, &error),
-              &error);
-    assert_int_equal(kernels->scratch->size,
-                     ff_transformer_scratch(model->experts[0].transformer, kernels, LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE, 2,
-                                            FF_TEXT_TOKENS));
+    const ff_transformer_context context = ff_transformer_text_context(text);
+    const ff_transformer_input input = {
+        .extent = {LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE}, .latents = latents, .timesteps = timesteps,
+        .timestep_count = tokens, .contexts = &context, .context_count = 1};
+    const ff_transformer *transformer = model->experts[0].transformer;
+    assert_ok(ff_transformer_run(transformer, kernels, arena, &input, NULL, out, &error), &error);
+    assert_int_equal(kernels->scratch->size, ff_transformer_scratch(transformer, kernels, &input, 2));
     ff_scratch_free(kernels->scratch);
     free(latents);
     free(out);

@@ -95,9 +95,11 @@ static void sample_by_hand(ff_model *model, const ff_image *image, const seen *s
     for (size_t i = 0; i < STEPS; i++) {
         float timestep = ff_schedule_timestep(schedule, i) / 2;
         blend(still, out, in);
-        for (size_t k = 0; k < 2; k++)
-            assert_ok(ff_transformer_run(transformer, &kernels, arena, texts[k], in, LATENT_FRAMES, CELLS, CELLS,
-                                         &timestep, 1, 0, NULL, predictions[k], &error), &error);
+        for (size_t k = 0; k < 2; k++) {
+            ff_transformer_context text = ff_transformer_text_context(texts[k]);
+            ff_transformer_input input = {{LATENT_FRAMES, CELLS, CELLS}, in, &timestep, 1, &text, 1, 0, 0};
+            assert_ok(ff_transformer_run(transformer, &kernels, arena, &input, NULL, predictions[k], &error), &error);
+        }
         kernels.guidance(&kernels, VALUES, predictions[0], predictions[1], 4, predictions[0]);
         assert_ok(ff_schedule_step(schedule, solver, &kernels, i, predictions[0], out, &error), &error);
     }

@@ -91,15 +91,16 @@ static void evaluate(const ff_transformer *transformer, const ff_kernels *kernel
 {
     ff_error error = {0};
     float latents[CELLS], embeds[TEXT * TEXT_DIM], timestep = 600;
-    ff_arena *arena = ff_arena_create();
     ff_transformer_text *text;
     for (size_t i = 0; i < CELLS; i++)
         latents[i] = (float)((i * 29) % 64) / 32 - 1;
     for (size_t i = 0; i < TEXT * TEXT_DIM; i++)
         embeds[i] = (float)((i * 13) % 32) / 16 - 1;
     assert_ok(ff_transformer_text_create(transformer, kernels, embeds, TEXT, &text, &error), &error);
-    assert_ok(ff_transformer_run(transformer, kernels, arena, text, latents, FRAMES, SIDE, SIDE, &timestep, 1, 0, NULL,
-                                 out, &error), &error);
+    ff_arena *arena = ff_arena_create();
+    ff_transformer_context context = ff_transformer_text_context(text);
+    ff_transformer_input input = {{FRAMES, SIDE, SIDE}, latents, &timestep, 1, &context, 1, 0, 0};
+    assert_ok(ff_transformer_run(transformer, kernels, arena, &input, NULL, out, &error), &error);
     ff_transformer_text_destroy(text);
     ff_arena_destroy(arena);
 }

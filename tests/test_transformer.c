@@ -1,6 +1,6 @@
 // The transformer against diffusers 0.42.1 (tools/golden/transformer.py), float32 on a CPU. Tolerance: relative L2 1e-5
 // for every tensor; diffusers' own rounding is below 1.5e-6.
-#include "golden.h"
+#include "transformer_models.h"
 
 #include <math.h>
 #include <omp.h>
@@ -9,22 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "transformer/transformer.h"
-
 #define TOLERANCE 1e-5
-#define CALL 7  // the evaluation's number in the names of dumped tensors
-
-// An opened model of golden/diffusers/transformer, its golden's input and the prompt's part.
-typedef struct fixture {
-    ff_weights *weights, *golden;
-    ff_config *config;
-    ff_transformer *transformer;
-    ff_transformer_shape shape;
-    ff_transformer_text *text;
-    size_t text_tokens, frames, height, width, timestep_count;
-    const float *latents, *timesteps, *output;
-    size_t output_count;
-} fixture;
 
 // A caller's buffer that a tensor's values come from or go to when it passes the tap.
 typedef struct tapped {
@@ -53,65 +38,6 @@ static ff_status tap(void *user, ff_dump_level level, const char *name, ff_dtype
     return FF_OK;
 }
 
-static void *allocate(size_t count)
-{
-    void *memory = calloc(count, sizeof(float));
-    assert_non_null(memory);
-    return memory;
-}
-
-// The prompt's part for the golden's embedding plus `shift` in every real row.
-static ff_transformer_text *make_text(const fixture *f, float shift)
-{
-    ff_error error = {0};
-    ff_transformer_text *text;
-    size_t count;
-    const float *real = golden_f32(f->golden, "embeds", &count);
-    float *embeds = allocate(f->text_tokens * f->shape.text_dim);
-    for (size_t i = 0; i < count; i++)
-        embeds[i] = real[i] + shift;
-    assert_ok(ff_transformer_text_create(f->transformer, ff_kernels_scalar(), embeds, f->text_tokens, &text, &error),
-              &error);
-    free(embeds);
-    return text;
-}
-
-static fixture open_fixture(const char *name)
-{
-    fixture f = {0};
-    ff_error error = {0};
-    ff_weight latents;
-    char path[512];
-    snprintf(path, sizeof path, "%s/diffusers/transformer/%s", FF_GOLDEN, name);
-    assert_ok(ff_weights_open(path, &f.weights, &error), &error);
-    snprintf(path, sizeof path, "%s/diffusers/transformer/%s/config.json", FF_GOLDEN, name);
-    assert_ok(ff_config_open(path, &f.config, &error), &error);
-    assert_ok(ff_transformer_open(f.weights, f.config, &f.transformer, &error), &error);
-    f.shape = ff_transformer_describe(f.transformer);
-
-    snprintf(path, sizeof path, "diffusers/transformer/%s/golden.safetensors", name);
-    f.golden = golden_open(path);
-    assert_true(ff_weights_find(f.golden, "latents", &latents));
-    f.latents = latents.data;
-    f.frames = latents.shape[1];
-    f.height = latents.shape[2];
-    f.width = latents.shape[3];
-    f.timesteps = golden_f32(f.golden, "timesteps", &f.timestep_count);
-    f.output = golden_f32(f.golden, "output", &f.output_count);
-    f.text_tokens = (size_t)golden_i64(f.golden, "text_tokens", NULL)[0];
-    f.text = make_text(&f, 0);
-    return f;
-}
-
-static void close_fixture(fixture *f)
-{
-    ff_transformer_text_destroy(f->text);
-    ff_transformer_close(f->transformer);
-    ff_config_close(f->config);
-    ff_weights_close(f->weights);
-    ff_weights_close(f->golden);
-}
-
 // Runs on other inputs than the golden's where latents, timesteps or text are given.
 static void run(const fixture *f, const float *latents, const float *timesteps, const ff_transformer_text *text,
                 tapped *watched, float *out)
@@ -119,10 +45,13 @@ static void run(const fixture *f, const float *latents, const float *timesteps, 
     ff_error error = {0};
     ff_arena *arena = ff_arena_create();
     ff_trace trace = {.user = watched, .level = FF_DUMP_BLOCK, .tensor = tap};
-    assert_ok(ff_transformer_run(f->transformer, ff_kernels_scalar(), arena, text ? text : f->text,
-                                 latents ? latents : f->latents, f->frames, f->height, f->width,
-                                 timesteps ? timesteps : f->timesteps, f->timestep_count, CALL,
-                                 watched ? &trace : NULL, out, &error),
+    ff_transformer_context context;
+    ff_transformer_input input = golden_input(f, &context);
+    input.latents = latents ? latents : f->latents;
+    input.timesteps = timesteps ? timesteps : f->timesteps;
+    context = ff_transformer_text_context(text ? text : f->text);
+    assert_ok(ff_transformer_run(f->transformer, ff_kernels_scalar(), arena, &input, watched ? &trace : NULL, out,
+                                 &error),
               &error);
     ff_arena_destroy(arena);
 }
@@ -187,7 +116,7 @@ static void bf16_weights_agree_with_diffusers(void **state)
 static void check_replacement(fixture *f, const char *name, const float *latents, const float *timesteps,
                               const ff_transformer_text *text)
 {
-    size_t most = f->frames * f->height * f->width * f->shape.dim + f->text_tokens * f->shape.dim;
+    size_t most = ff_extent_cells(f->extent) * f->shape.dim + f->text_tokens * f->shape.dim;
     float *other = allocate(f->output_count), *out = allocate(f->output_count), *tensor = allocate(most);
     run(f, latents, timesteps, text, &(tapped){.name = name, .copy = tensor}, other);
     run(f, NULL, NULL, NULL, &(tapped){.name = "none"}, out);
@@ -228,7 +157,7 @@ static void equal_timesteps_per_token_give_the_bits_of_one_timestep(void **state
 {
     fixture f = open_fixture("single");
     float *one = allocate(f.output_count), *each = allocate(f.output_count), timesteps[30];
-    assert_int_equal(f.frames * f.height * f.width, 30);
+    assert_int_equal(ff_extent_cells(f.extent), 30);
     for (int i = 0; i < 30; i++)
         timesteps[i] = f.timesteps[0];
     run(&f, NULL, NULL, NULL, NULL, one);
@@ -260,49 +189,19 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
 
 // ---- estimates ----
 
-// The scalar kernels, counting two operations for each multiply-add.
-static double counted;
-
-static ff_status count_matmul(const ff_kernels *kernels, const ff_matmul *m)
-{
-    counted += 2.0 * (double)m->rows * (double)m->columns * (double)m->depth;
-    ff_kernels inner = ff_kernels_inner(kernels);
-    return inner.matmul(&inner, m);
-}
-
-static ff_status count_convolution(const ff_kernels *kernels, const ff_convolution *c)
-{
-    double outputs = (double)(c->out_frames * c->out_height * c->out_width * c->out_channels);
-    counted += 2.0 * outputs * (double)(c->kernel_t * c->kernel_h * c->kernel_w * c->in_channels);
-    ff_kernels inner = ff_kernels_inner(kernels);
-    return inner.convolution(&inner, c);
-}
-
-static ff_status count_attention(const ff_kernels *kernels, const ff_attention *a)
-{
-    counted += 4.0 * (double)a->queries * (double)a->keys * (double)(a->heads * a->head_dim);
-    ff_kernels inner = ff_kernels_inner(kernels);
-    return inner.attention(&inner, a);
-}
-
 static void check_estimates(const char *name, size_t unique_timesteps, size_t distinct_text)
 {
     fixture f = open_fixture(name);
     ff_error error = {0};
-    ff_kernels counting = ff_kernels_wrap(ff_kernels_scalar(), NULL);
-    counting.matmul = count_matmul;
-    counting.convolution = count_convolution;
-    counting.attention = count_attention;
+    ff_kernels counting = counting_kernels();
     ff_arena *arena = ff_arena_create();
     float *out = allocate(f.output_count);
-    counted = 0;
-    assert_ok(ff_transformer_run(f.transformer, &counting, arena, f.text, f.latents, f.frames, f.height, f.width,
-                                 f.timesteps, f.timestep_count, CALL, NULL, out, &error),
-              &error);
-    assert_true(counted == ff_transformer_flop(f.transformer, f.frames, f.height, f.width, f.text_tokens,
-                                               unique_timesteps));
+    ff_transformer_context context;
+    ff_transformer_input input = golden_input(&f, &context);
+    assert_ok(ff_transformer_run(f.transformer, &counting, arena, &input, NULL, out, &error), &error);
+    assert_true(counted == ff_transformer_flop(f.transformer, &input, unique_timesteps));
     double peak = (double)ff_arena_peak(arena);
-    double estimate = (double)ff_transformer_memory(f.transformer, f.frames, f.height, f.width, unique_timesteps);
+    double estimate = (double)ff_transformer_memory(f.transformer, f.extent, unique_timesteps);
     assert_true(fabs(estimate - peak) <= 0.1 * peak);
 
     size_t count, parameters = 0;
@@ -408,21 +307,25 @@ static void sizes_that_do_not_fit_the_model_are_refused(void **state)
 {
     fixture f = open_fixture("volume");  // patches of 2 x 2 x 2, at most 7 along an axis
     static const struct {
-        size_t frames, height, width, timesteps;
+        ff_extent extent;
+        size_t timesteps;
         const char *words;
     } cases[] = {
-        {3, 6, 14, 1, "do not divide"},          {4, 7, 14, 1, "do not divide"},
-        {4, 6, 15, 1, "do not divide"},          {0, 6, 14, 1, "do not divide"},
-        {4, 6, 16, 1, "rope_max_seq_len"},       {16, 2, 2, 1, "rope_max_seq_len"},
-        {4, 6, 14, 41, "41 timesteps"},          {4, 6, 14, 0, "0 timesteps"},
-        {SIZE_MAX - 1, 6, 14, 1, "too large"},
+        {{3, 6, 14}, 1, "do not divide"},          {{4, 7, 14}, 1, "do not divide"},
+        {{4, 6, 15}, 1, "do not divide"},          {{0, 6, 14}, 1, "do not divide"},
+        {{4, 6, 16}, 1, "rope_max_seq_len"},       {{16, 2, 2}, 1, "rope_max_seq_len"},
+        {{4, 6, 14}, 41, "41 timesteps"},          {{4, 6, 14}, 0, "0 timesteps"},
+        {{SIZE_MAX - 1, 6, 14}, 1, "too large"},
     };
     ff_arena *arena = ff_arena_create();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ff_error error = {0};
-        assert_int_equal(ff_transformer_run(f.transformer, ff_kernels_scalar(), arena, f.text, NULL, cases[i].frames,
-                                            cases[i].height, cases[i].width, NULL, cases[i].timesteps, CALL, NULL,
-                                            NULL, &error),
+        ff_transformer_context context;
+        ff_transformer_input input = golden_input(&f, &context);
+        input.extent = cases[i].extent;
+        input.timestep_count = cases[i].timesteps;
+        input.latents = input.timesteps = NULL;
+        assert_int_equal(ff_transformer_run(f.transformer, ff_kernels_scalar(), arena, &input, NULL, NULL, &error),
                          FF_ERROR_INPUT);
         if (!strstr(error.message, cases[i].words))
             fail_msg("the sentence \"%s\" lacks \"%s\"", error.message, cases[i].words);

@@ -16,7 +16,6 @@ typedef struct ff_trace {
     ff_dump_level level;   // deepest level wanted
     ff_status (*tensor)(void *user, ff_dump_level level, const char *name, ff_dtype dtype, int rank,
                         const size_t *shape, void *data, ff_error *error);
-    size_t unseen;         // for an experiment: so many tokens at the start are hidden from the attention of the others
 } ff_trace;
 
 // name may be a printf format. data: [shape], may be changed in place. trace may be NULL.

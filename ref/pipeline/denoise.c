@@ -50,6 +50,12 @@ static ff_status evaluate(const denoising *d, size_t i, size_t expert, size_t pa
     const ff_expert *chosen = &r->model->experts[expert];
     const ff_trace *trace = &r->taps.trace;
     size_t call = (i - d->first) * r->prompts + pass, values = d->input_shape[0] * d->values / d->shape[0];
+    const ff_transformer_context context = ff_transformer_text_context(r->texts[expert][pass]);
+    const ff_transformer_input input = {
+        .extent = {r->plan.latent_frames, r->plan.latent_height, r->plan.latent_width}, .latents = d->input,
+        .timesteps = d->timesteps, .timestep_count = timestep_count, .contexts = &context, .context_count = 1,
+        .call = call,
+        .unseen = r->request->ablate == FF_ABLATE_ATTENTION ? r->plan.tokens / r->plan.latent_frames : 0};
     ff_status status;
     if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, d->input_shape, d->input, r->error, "call.%03zu.input",
                          call)) ||
@@ -57,9 +63,8 @@ static ff_status evaluate(const denoising *d, size_t i, size_t expert, size_t pa
                          "call.%03zu.timestep", call)) ||
         (status = blame(d, ff_check_finite(values, d->input, r->error, "call.%03zu.input", call), NULL, i)))
         return status;
-    status = ff_transformer_run(chosen->transformer, r->kernels, r->arena, r->texts[expert][pass], d->input,
-                                r->plan.latent_frames, r->plan.latent_height, r->plan.latent_width, d->timesteps,
-                                timestep_count, call, trace, d->predictions[pass], r->error);
+    status = ff_transformer_run(chosen->transformer, r->kernels, r->arena, &input, trace, d->predictions[pass],
+                                r->error);
     if ((status = blame(d, status, chosen->files.weights, i)))
         return status;
     return ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, d->shape, d->predictions[pass], r->error, "call.%03zu.output", call);

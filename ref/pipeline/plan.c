@@ -279,6 +279,14 @@ typedef struct estimation {
     ff_plan *plan;
 } estimation;
 
+// As far as estimates read it.
+static ff_transformer_input transformer_input(const ff_plan *plan)
+{
+    static const ff_transformer_context text = {.tokens = FF_TEXT_TOKENS};
+    return (ff_transformer_input){.extent = {plan->latent_frames, plan->latent_height, plan->latent_width},
+                                  .contexts = &text, .context_count = 1};
+}
+
 static void estimate_memory(const estimation *e)
 {
     const ff_model *model = e->model;
@@ -312,8 +320,9 @@ static void estimate_memory(const estimation *e)
                   ff_vae_encode_scratch(model->vae, kernels, strips, (ff_extent){frames, height, width}));
         plan->temporary_bytes = ff_larger(plan->temporary_bytes, cost.disk);
     }
-    add_stage(&peak, SUM(always, texts, ff_transformer_memory(transformer, f, h, w, 1 + pictured)),
-              ff_transformer_scratch(transformer, kernels, f, h, w, 1 + pictured, FF_TEXT_TOKENS));
+    const ff_transformer_input input = transformer_input(plan);
+    add_stage(&peak, SUM(always, texts, ff_transformer_memory(transformer, input.extent, 1 + pictured)),
+              ff_transformer_scratch(transformer, kernels, &input, 1 + pictured));
     ff_vae_cost cost = ff_vae_decode_cost(model->vae, strips, (ff_extent){f, h, w});
     add_stage(&peak, SUM(always, pixels, pixels / sizeof(float), cost.memory),
               ff_vae_decode_scratch(model->vae, kernels, strips, (ff_extent){f, h, w}));
@@ -343,8 +352,8 @@ static void estimate_work(const estimation *e)
         encode += ff_vae_encode_cost(model->vae, strips, (ff_extent){i ? FF_TAIL_FRAMES : 1, height, width}).flop;
     plan->gflop_text = text / 1e9;
     plan->gflop_encode = encode / 1e9;
-    plan->gflop_denoise = (double)plan->evaluations *
-                          ff_transformer_flop(transformer, f, h, w, FF_TEXT_TOKENS, 1 + pictured) / 1e9;
+    const ff_transformer_input input = transformer_input(plan);
+    plan->gflop_denoise = (double)plan->evaluations * ff_transformer_flop(transformer, &input, 1 + pictured) / 1e9;
     plan->gflop_decode = ff_vae_decode_cost(model->vae, strips, (ff_extent){f, h, w}).flop / 1e9;
 }
 

@@ -1,4 +1,4 @@
-// One block of the transformer: attention over the video's tokens, then over the text's, then the feed-forward.
+// One block of the transformer: attention over the video's tokens, then over the contexts', then the feed-forward.
 // Its functions fail for want of memory, without a sentence, or because the tap does.
 #include "evaluation.h"
 
@@ -69,7 +69,7 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
         (status = ff_transformer_tap_part(e, layer, "attn1.v", v)))
         return status;
     ff_attention all = attention_over(e, tokens, q, k, v, e->normed);
-    size_t unseen = e->trace ? e->trace->unseen : 0;
+    size_t unseen = e->input->unseen;
     if ((status = ff_transformer_tap_attention(e, layer, &all, true)))
         return status;
     if (unseen ? attend_without(e, &all, unseen) : kernels->attention(kernels, &all))
@@ -86,10 +86,37 @@ static ff_status self_attention(const ff_evaluation *e, size_t layer, const floa
     return FF_OK;
 }
 
-// Cross-attention from the video's tokens to the text's: hidden += attention(norm2(hidden)); neither modulated nor
-// gated.   keys, values: [text_tokens, dim], as ff_transformer_text holds them
-static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t text_tokens, const float *keys,
-                                 const float *values)
+// The keys and values of a context in one layer.
+static void find_keys(const ff_evaluation *e, size_t layer, size_t context, const float **keys, const float **values)
+{
+    const ff_transformer_context *c = &e->input->contexts[context];
+    size_t plane = c->tokens * e->transformer->shape.dim;
+    bool changed = context == 0 && e->changed_text;
+    *keys = changed ? e->changed_text + plane : c->keys + layer * plane;
+    *values = changed ? e->changed_text + 2 * plane : c->values + layer * plane;
+}
+
+// out: [tokens, dim], the sum of the attentions over all contexts, in their order.   one: [tokens, dim], overwritten
+static ff_status attend_contexts(const ff_evaluation *e, size_t layer, const float *q, float *one, float *out)
+{
+    ff_status status;
+    for (size_t i = 0; i < e->input->context_count; i++) {
+        const float *keys, *values;
+        find_keys(e, layer, i, &keys, &values);
+        ff_attention over = attention_over(e, e->input->contexts[i].tokens, q, keys, values, i == 0 ? out : one);
+        if (i == 0 && (status = ff_transformer_tap_attention(e, layer, &over, false)))
+            return status;
+        if (e->kernels->attention(e->kernels, &over))
+            return FF_ERROR_MEMORY;
+        if (i > 0)
+            e->kernels->add(e->kernels, e->tokens * e->transformer->shape.dim, out, one, out);
+    }
+    return FF_OK;
+}
+
+// Cross-attention from the video's tokens to those of the text, and of what else is given: hidden +=
+// attention(norm2(hidden)); neither modulated nor gated.
+static ff_status cross_attention(const ff_evaluation *e, size_t layer)
 {
     const ff_transformer_block *block = &e->transformer->blocks[layer];
     const ff_kernels *kernels = e->kernels;
@@ -108,13 +135,9 @@ static ff_status cross_attention(const ff_evaluation *e, size_t layer, size_t te
     if (ff_linear_apply(&block->attn2.to_q, kernels, tokens, x, NULL, q))
         return FF_ERROR_MEMORY;
     kernels->rms_norm(kernels, tokens, dim, q, shape->eps, block->attn2.norm_q, q);
-    if ((status = ff_transformer_tap_part(e, layer, "attn2.q", q)))
+    if ((status = ff_transformer_tap_part(e, layer, "attn2.q", q)) ||
+        (status = attend_contexts(e, layer, q, result, attended)))
         return status;
-    ff_attention over_text = attention_over(e, text_tokens, q, keys, values, attended);
-    if ((status = ff_transformer_tap_attention(e, layer, &over_text, false)))
-        return status;
-    if (kernels->attention(kernels, &over_text))
-        return FF_ERROR_MEMORY;
     if (!ff_traced(e->trace, FF_DUMP_OP))
         return add_product(e, &block->attn2.to_out, 0, tokens, attended, NULL);
     if ((status = ff_transformer_tap_part(e, layer, "attn2.heads", attended)))
@@ -157,8 +180,7 @@ static ff_status feed_forward(const ff_evaluation *e, size_t layer, const float 
     return FF_OK;
 }
 
-ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer, size_t text_tokens, const float *keys,
-                                   const float *values)
+ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer)
 {
     const float *table = e->transformer->blocks[layer].scale_shift_table;
     size_t dim = e->transformer->shape.dim;
@@ -166,22 +188,24 @@ ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer, size_t 
     for (size_t group = 0; group < e->groups.count; group++)
         e->kernels->add(e->kernels, 6 * dim, table, e->projection + group * 6 * dim, e->modulation + group * 6 * dim);
     if ((status = ff_transformer_tap_modulation(e, layer)) || (status = self_attention(e, layer, e->modulation)) ||
-        (status = cross_attention(e, layer, text_tokens, keys, values)) ||
+        (status = cross_attention(e, layer)) ||
         (status = feed_forward(e, layer, e->modulation + 3 * dim)))
         return status;
     return ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){e->tokens, dim}, e->hidden, e->error,
-                  "call.%03zu.block.%02zu", e->call, layer);
+                  "call.%03zu.block.%02zu", e->input->call, layer);
 }
 
-void ff_transformer_count_block(const ff_evaluation *e, size_t layer, size_t text_tokens)
+void ff_transformer_count_block(const ff_evaluation *e, size_t layer)
 {
     const ff_transformer_block *block = &e->transformer->blocks[layer];
     const ff_linear *inner[] = {&block->attn1.to_q, &block->attn1.to_k, &block->attn1.to_v, &block->attn2.to_q};
     const float *none = e->hidden;
     const ff_attention over_tokens = attention_over(e, e->tokens, none, none, none, NULL);
-    const ff_attention over_text = attention_over(e, text_tokens, none, none, none, NULL);
     e->kernels->attention(e->kernels, &over_tokens);
-    e->kernels->attention(e->kernels, &over_text);
+    for (size_t i = 0; i < e->input->context_count; i++) {
+        const ff_attention over = attention_over(e, e->input->contexts[i].tokens, none, none, none, NULL);
+        e->kernels->attention(e->kernels, &over);
+    }
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
         ff_linear_apply(inner[i], e->kernels, e->tokens, none, NULL, NULL);
     add_product(e, &block->attn1.to_out, 0, e->tokens, none, none);

@@ -67,13 +67,13 @@ static void rotary_axis(size_t tokens, size_t inner, size_t length, size_t head_
 }
 
 // A third of the head, rounded down to even, for rows and as much for columns; the rest for frames.
-void ff_rotary_table(ff_token_grid grid, size_t head_dim, float *out)
+void ff_rotary_table(ff_extent grid, size_t head_dim, float *out)
 {
-    size_t tokens = grid.frames * grid.rows * grid.columns;
+    size_t tokens = grid.frames * grid.height * grid.width;
     size_t space = 2 * (head_dim / 6), time = head_dim - 2 * space;
-    rotary_axis(tokens, grid.rows * grid.columns, grid.frames, head_dim, 0, time, out);
-    rotary_axis(tokens, grid.columns, grid.rows, head_dim, time / 2, space, out);
-    rotary_axis(tokens, 1, grid.columns, head_dim, time / 2 + space / 2, space, out);
+    rotary_axis(tokens, grid.height * grid.width, grid.frames, head_dim, 0, time, out);
+    rotary_axis(tokens, grid.width, grid.height, head_dim, time / 2, space, out);
+    rotary_axis(tokens, 1, grid.width, head_dim, time / 2 + space / 2, space, out);
 }
 
 void ff_latents_to_channels_last(size_t channels, size_t pixels, const float *latents, float *out)
@@ -83,15 +83,15 @@ void ff_latents_to_channels_last(size_t channels, size_t pixels, const float *la
             out[pixel * channels + channel] = latents[channel * pixels + pixel];
 }
 
-void ff_tokens_to_latents(ff_token_grid grid, const size_t patch[3], size_t channels, const float *tokens,
+void ff_tokens_to_latents(ff_extent grid, const size_t patch[3], size_t channels, const float *tokens,
                           float *latents)
 {
-    size_t frames = grid.frames * patch[0], height = grid.rows * patch[1], width = grid.columns * patch[2];
+    size_t frames = grid.frames * patch[0], height = grid.height * patch[1], width = grid.width * patch[2];
     size_t values = patch[0] * patch[1] * patch[2] * channels;
     for (size_t t = 0; t < frames; t++)
         for (size_t y = 0; y < height; y++)
             for (size_t x = 0; x < width; x++) {
-                size_t token = (t / patch[0] * grid.rows + y / patch[1]) * grid.columns + x / patch[2];
+                size_t token = (t / patch[0] * grid.height + y / patch[1]) * grid.width + x / patch[2];
                 size_t cell = (t % patch[0] * patch[1] + y % patch[1]) * patch[2] + x % patch[2];
                 const float *from = tokens + token * values + cell * channels;
                 for (size_t channel = 0; channel < channels; channel++)

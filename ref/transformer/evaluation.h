@@ -8,7 +8,8 @@
 typedef struct ff_evaluation {
     const ff_transformer *transformer;
     const ff_kernels *kernels;
-    ff_token_grid grid;
+    const ff_transformer_input *input;
+    ff_extent grid;        // of tokens
     size_t tokens, feed_rows;
     ff_timestep_groups groups;
     const float **frames;  // [latent frames] pointers into wide, for the patch convolution
@@ -20,7 +21,7 @@ typedef struct ff_evaluation {
     float *hidden;         // [tokens, dim]
     float *normed;         // [tokens, dim]
     float *wide;           // queries, keys and values [3, tokens, dim]; or feed-forward rows; or patches
-    size_t call;           // for the names of what is traced
+    float *changed_text;   // [3, tokens, dim]: the embedded text that the tap changed, its keys and values of one layer
     const ff_trace *trace;
     ff_error *error;
 } ff_evaluation;
@@ -34,12 +35,10 @@ static inline ff_groups ff_modulation_groups(const ff_evaluation *e)
 // ---- blocks ----
 
 // Self-attention, cross-attention and feed-forward of one block, hidden in place.
-//   keys, values: [text_tokens, dim], as ff_transformer_text holds them
 // FF_ERROR_MEMORY comes without a sentence; the tap's failures have theirs.
-ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer, size_t text_tokens, const float *keys,
-                                   const float *values);
+ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer);
 // Calls the kernels with a block's products, once each, for a scratch that counts: there are no operands.
-void ff_transformer_count_block(const ff_evaluation *e, size_t layer, size_t text_tokens);
+void ff_transformer_count_block(const ff_evaluation *e, size_t layer);
 
 // ---- named tensors ----
 
@@ -53,9 +52,7 @@ ff_status ff_transformer_tap_vectors(const ff_evaluation *e, ff_dump_level level
 ff_status ff_transformer_tap_modulation(const ff_evaluation *e, size_t layer);
 // How much each frame's tokens look at each other frame's (self), or at each token of the text.
 ff_status ff_transformer_tap_attention(const ff_evaluation *e, size_t layer, const ff_attention *attention, bool self);
-// The embedded text. If the tap changed it, *changed holds it with room for keys and values [3, tokens, dim], to be
-// computed anew; else *changed is NULL.
-ff_status ff_transformer_tap_text(const ff_evaluation *e, ff_arena *arena, const ff_transformer_text *text,
-                                  float **changed);
+// The embedded text. If the tap changed it, e->changed_text holds it, its keys and values to be computed anew.
+ff_status ff_transformer_tap_text(ff_evaluation *e, ff_arena *arena);
 
 #endif

@@ -94,6 +94,11 @@ void ff_transformer_text_destroy(ff_transformer_text *text)
     free(text);
 }
 
+ff_transformer_context ff_transformer_text_context(const ff_transformer_text *text)
+{
+    return (ff_transformer_context){text->tokens, text->keys, text->values, text->embedded};
+}
+
 double ff_transformer_text_flop(const ff_transformer *transformer, size_t distinct_tokens)
 {
     const ff_transformer_shape *shape = &transformer->shape;

@@ -45,39 +45,40 @@ static void plan_buffers(const ff_transformer *transformer, size_t latent_frames
     bytes[WIDE] = ff_larger(ff_larger(attention, feed_forward), patches);
 }
 
-static bool count_tokens(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
-                         ff_token_grid *grid, size_t *tokens)
+static bool count_tokens(const ff_transformer *transformer, ff_extent extent, ff_extent *grid, size_t *tokens)
 {
     const size_t *patch = transformer->shape.patch;
-    *grid = (ff_token_grid){frames / patch[0], height / patch[1], width / patch[2]};
-    return ff_multiply_sizes(grid->frames, grid->rows, tokens) && ff_multiply_sizes(*tokens, grid->columns, tokens);
+    *grid = (ff_extent){extent.frames / patch[0], extent.height / patch[1], extent.width / patch[2]};
+    return ff_multiply_sizes(grid->frames, grid->height, tokens) && ff_multiply_sizes(*tokens, grid->width, tokens);
 }
 
-size_t ff_transformer_memory(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
-                             size_t unique_timesteps)
+size_t ff_transformer_memory(const ff_transformer *transformer, ff_extent extent, size_t unique_timesteps)
 {
-    ff_token_grid grid;
+    ff_extent grid;
     size_t tokens, bytes[BUFFERS], sum = 0;
-    if (!count_tokens(transformer, frames, height, width, &grid, &tokens))
+    if (!count_tokens(transformer, extent, &grid, &tokens))
         return SIZE_MAX;
-    plan_buffers(transformer, frames, tokens, unique_timesteps, bytes);
+    plan_buffers(transformer, extent.frames, tokens, unique_timesteps, bytes);
     for (int i = 0; i < BUFFERS; i++)
         if (!ff_add_sizes(sum, bytes[i], &sum))
             return SIZE_MAX;
     return sum;
 }
 
-double ff_transformer_flop(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
-                           size_t text_tokens, size_t unique_timesteps)
+double ff_transformer_flop(const ff_transformer *transformer, const ff_transformer_input *input,
+                           size_t unique_timesteps)
 {
     const ff_transformer_shape *shape = &transformer->shape;
-    double dim = (double)shape->dim, ffn_dim = (double)shape->ffn_dim;
-    double tokens = (double)(frames / shape->patch[0]) * (double)(height / shape->patch[1]) *
-                    (double)(width / shape->patch[2]);
+    ff_extent extent = input->extent;
+    double dim = (double)shape->dim, ffn_dim = (double)shape->ffn_dim, context_tokens = 0;
+    double tokens = (double)(extent.frames / shape->patch[0]) * (double)(extent.height / shape->patch[1]) *
+                    (double)(extent.width / shape->patch[2]);
+    for (size_t i = 0; i < input->context_count; i++)
+        context_tokens += (double)input->contexts[i].tokens;
     double time = (double)unique_timesteps * dim * ((double)shape->freq_dim + 7 * dim);
     double ends = tokens * dim * (double)(transformer->patch_in + transformer->patch_out);
     double self_attention = tokens * dim * (4 * dim + 2 * tokens);
-    double cross_attention = tokens * dim * (2 * dim + 2 * (double)text_tokens);
+    double cross_attention = tokens * dim * (2 * dim + 2 * context_tokens);
     double feed_forward = tokens * dim * 2 * ffn_dim;
     return 2 * (time + ends + (double)shape->layers * (self_attention + cross_attention + feed_forward));
 }
@@ -93,9 +94,9 @@ static ff_convolution patch_convolution(const ff_evaluation *e)
     const size_t *patch = shape->patch;
     return (ff_convolution){
         .in_channels = shape->in_channels,
-        .in_height = e->grid.rows * patch[1], .in_width = e->grid.columns * patch[2],
+        .in_height = e->grid.height * patch[1], .in_width = e->grid.width * patch[2],
         .out_channels = shape->dim,
-        .out_frames = e->grid.frames, .out_height = e->grid.rows, .out_width = e->grid.columns,
+        .out_frames = e->grid.frames, .out_height = e->grid.height, .out_width = e->grid.width,
         .kernel_t = patch[0], .kernel_h = patch[1], .kernel_w = patch[2],
         .stride_t = patch[0], .stride_h = patch[1], .stride_w = patch[2],
         .frames = e->frames, .weight = {embedding->weight.data, embedding->weight.dtype},
@@ -103,12 +104,12 @@ static ff_convolution patch_convolution(const ff_evaluation *e)
 }
 
 // latents: [in_channels, latent frames, height, width] to hidden: [tokens, dim], one patch a token.
-static ff_status embed_patches(const ff_evaluation *e, const float *latents)
+static ff_status embed_patches(const ff_evaluation *e)
 {
     const ff_transformer_shape *shape = &e->transformer->shape;
     const ff_convolution p = patch_convolution(e);
     size_t frames = e->grid.frames * shape->patch[0], pixels = p.in_height * p.in_width;
-    ff_latents_to_channels_last(shape->in_channels, frames * pixels, latents, e->wide);
+    ff_latents_to_channels_last(shape->in_channels, frames * pixels, e->input->latents, e->wide);
     for (size_t frame = 0; frame < frames; frame++)
         e->frames[frame] = e->wide + frame * pixels * shape->in_channels;
     return e->kernels->convolution(e->kernels, &p);
@@ -151,7 +152,7 @@ static ff_status project_out(const ff_evaluation *e, float *out)
     e->kernels->layer_norm_modulate(e->kernels, e->tokens, dim, e->hidden, shape->eps,
                                     (ff_modulation){ff_modulation_groups(e), shift, scale}, e->normed);
     ff_status status = ff_tap(e->trace, FF_DUMP_OP, FF_F32, 2, (size_t[]){e->tokens, dim}, e->normed, e->error,
-                              "call.%03zu.norm_out", e->call);
+                              "call.%03zu.norm_out", e->input->call);
     if (status)
         return status;
     if (ff_linear_apply(&transformer->proj_out, e->kernels, e->tokens, e->normed, NULL, e->wide))
@@ -162,15 +163,15 @@ static ff_status project_out(const ff_evaluation *e, float *out)
 
 // ---- what the kernels pack ----
 
-size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t frames,
-                              size_t height, size_t width, size_t unique_timesteps, size_t text_tokens)
+size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernels *kernels,
+                              const ff_transformer_input *input, size_t unique_timesteps)
 {
     float none;
     ff_scratch scratch;
     ff_kernels counting = ff_kernels_counting(kernels, &scratch);
-    ff_evaluation e = {.transformer = transformer, .kernels = &counting, .hidden = &none,
+    ff_evaluation e = {.transformer = transformer, .kernels = &counting, .input = input, .hidden = &none,
                        .groups = {.count = unique_timesteps}};
-    if (!count_tokens(transformer, frames, height, width, &e.grid, &e.tokens))
+    if (!count_tokens(transformer, input->extent, &e.grid, &e.tokens))
         return SIZE_MAX;
     e.feed_rows = feed_forward_rows(&transformer->shape, e.tokens);
     const ff_convolution patches = patch_convolution(&e);
@@ -179,7 +180,7 @@ size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernel
     ff_linear_apply(&transformer->time_out, &counting, e.groups.count, &none, NULL, NULL);
     ff_linear_apply(&transformer->time_proj, &counting, e.groups.count, &none, NULL, NULL);
     for (size_t layer = 0; layer < transformer->shape.layers; layer++)
-        ff_transformer_count_block(&e, layer, text_tokens);
+        ff_transformer_count_block(&e, layer);
     ff_linear_apply(&transformer->proj_out, &counting, e.tokens, &none, NULL, NULL);
     return scratch.size;
 }
@@ -190,18 +191,19 @@ static ff_status check_embeddings(const ff_evaluation *e)
 {
     size_t dim = e->transformer->shape.dim, groups = e->groups.count;
     ff_status status;
-    if ((status = ff_check_finite(e->tokens * dim, e->hidden, e->error, "call.%03zu.embed", e->call)) ||
-        (status = ff_check_finite(groups * dim, e->temb, e->error, "call.%03zu.temb", e->call)))
+    if ((status = ff_check_finite(e->tokens * dim, e->hidden, e->error, "call.%03zu.embed", e->input->call)) ||
+        (status = ff_check_finite(groups * dim, e->temb, e->error, "call.%03zu.temb", e->input->call)))
         return status;
-    return ff_check_finite(groups * 6 * dim, e->projection, e->error, "call.%03zu, time projection", e->call);
+    return ff_check_finite(groups * 6 * dim, e->projection, e->error, "call.%03zu, time projection", e->input->call);
 }
 
-static ff_status check_sizes(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
-                             size_t timestep_count, ff_token_grid *grid, size_t *tokens, ff_error *error)
+static ff_status check_sizes(const ff_transformer *transformer, const ff_transformer_input *input, ff_extent *grid,
+                             size_t *tokens, ff_error *error)
 {
     const ff_transformer_shape *shape = &transformer->shape;
     const size_t *patch = shape->patch;
-    if (!count_tokens(transformer, frames, height, width, grid, tokens) || *tokens > UINT32_MAX)
+    size_t frames = input->extent.frames, height = input->extent.height, width = input->extent.width;
+    if (!count_tokens(transformer, input->extent, grid, tokens) || *tokens > UINT32_MAX)
         return ff_fail(error, FF_ERROR_INPUT, "latents of %zu x %zu x %zu cells are too large for the transformer",
                        frames, height, width);
     if (frames % patch[0] != 0 || height % patch[1] != 0 || width % patch[2] != 0 || *tokens == 0)
@@ -209,25 +211,25 @@ static ff_status check_sizes(const ff_transformer *transformer, size_t frames, s
                        "latents of %zu x %zu x %zu cells do not divide into the transformer's patches of "
                        "%zu x %zu x %zu",
                        frames, height, width, patch[0], patch[1], patch[2]);
-    size_t longest = ff_larger(grid->frames, ff_larger(grid->rows, grid->columns));
+    size_t longest = ff_larger(grid->frames, ff_larger(grid->height, grid->width));
     if (longest > shape->rope_max_seq_len)
         return ff_fail(error, FF_ERROR_INPUT,
                        "latents of %zu x %zu x %zu cells make %zu patches along an axis; the transformer's "
                        "rope_max_seq_len allows %zu",
                        frames, height, width, longest, shape->rope_max_seq_len);
-    if (timestep_count != 1 && timestep_count != *tokens)
+    if (input->timestep_count != 1 && input->timestep_count != *tokens)
         return ff_fail(error, FF_ERROR_INPUT, "%zu timesteps for %zu tokens; expected one for each, or one for all",
-                       timestep_count, *tokens);
+                       input->timestep_count, *tokens);
     return FF_OK;
 }
 
 // Takes all buffers and groups the timesteps. False without memory.
-static bool take_buffers(ff_evaluation *e, ff_arena *arena, size_t latent_frames, const float *timesteps,
-                         size_t timestep_count)
+static bool take_buffers(ff_evaluation *e, ff_arena *arena)
 {
+    const ff_transformer_input *input = e->input;
     size_t bytes[BUFFERS];
     void *data[BUFFERS];
-    plan_buffers(e->transformer, latent_frames, e->tokens, 1, bytes);
+    plan_buffers(e->transformer, input->extent.frames, e->tokens, 1, bytes);
     for (int i = 0; i < BUFFERS; i++) {
         data[i] = ff_arena_take(arena, bytes[i], 1);
         if (!data[i])
@@ -235,11 +237,11 @@ static bool take_buffers(ff_evaluation *e, ff_arena *arena, size_t latent_frames
         if (i == GROUP) {
             e->groups.timesteps = data[TIMESTEPS];
             e->groups.group = data[GROUP];
-            ff_timesteps_group(timestep_count, timesteps, &e->groups);
-            plan_buffers(e->transformer, latent_frames, e->tokens, e->groups.count, bytes);
+            ff_timesteps_group(input->timestep_count, input->timesteps, &e->groups);
+            plan_buffers(e->transformer, input->extent.frames, e->tokens, e->groups.count, bytes);
         }
     }
-    if (timestep_count == 1)
+    if (input->timestep_count == 1)
         e->groups.group = NULL;
     e->frames = data[FRAMES];
     e->sinusoids = data[SINUSOIDS];
@@ -253,57 +255,59 @@ static bool take_buffers(ff_evaluation *e, ff_arena *arena, size_t latent_frames
     return true;
 }
 
+// The keys and values of a text that the tap changed, where blocks look for them.
+static ff_status remake_text(const ff_evaluation *e, size_t layer)
+{
+    size_t tokens = e->input->contexts[0].tokens, plane = tokens * e->transformer->shape.dim;
+    float *keys = e->changed_text + plane, *values = keys + plane;
+    return ff_text_keys_values(e->transformer, e->kernels, layer, e->changed_text, tokens, tokens, keys, values);
+}
+
+static ff_status run_blocks(const ff_evaluation *e)
+{
+    const ff_transformer_shape *shape = &e->transformer->shape;
+    for (size_t layer = 0; layer < shape->layers; layer++) {
+        ff_status status;
+        if ((e->changed_text && (status = remake_text(e, layer))) || (status = ff_transformer_run_block(e, layer)) ||
+            (status = ff_check_finite(e->tokens * shape->dim, e->hidden, e->error, "call.%03zu.block.%02zu",
+                                      e->input->call, layer)))
+            return status;
+    }
+    return FF_OK;
+}
+
 ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels *kernels, ff_arena *arena,
-                             const ff_transformer_text *text, const float *latents, size_t frames, size_t height,
-                             size_t width, const float *timesteps, size_t timestep_count, size_t call,
-                             const ff_trace *trace, float *out, ff_error *error)
+                             const ff_transformer_input *input, const ff_trace *trace, float *out, ff_error *error)
 {
     const ff_transformer_shape *shape = &transformer->shape;
-    ff_evaluation e = {.transformer = transformer, .kernels = kernels, .call = call, .trace = trace, .error = error};
+    ff_evaluation e = {.transformer = transformer, .kernels = kernels, .input = input, .trace = trace, .error = error};
     ff_arena_mark mark = ff_arena_here(arena);
-    ff_status status = check_sizes(transformer, frames, height, width, timestep_count, &e.grid, &e.tokens, error);
+    ff_status status = check_sizes(transformer, input, &e.grid, &e.tokens, error);
     if (status)
         return status;
     e.feed_rows = feed_forward_rows(shape, e.tokens);
-    if (!take_buffers(&e, arena, frames, timesteps, timestep_count))
+    if (!take_buffers(&e, arena))
         goto no_memory;
     ff_rotary_table(e.grid, shape->head_dim, e.rotary);
 
     size_t hidden_shape[] = {e.tokens, shape->dim};
-    float *changed_text;
-    if (embed_patches(&e, latents) || embed_timesteps(&e))
+    if (embed_patches(&e) || embed_timesteps(&e))
         goto no_memory;
-    if ((status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, hidden_shape, e.hidden, error, "call.%03zu.embed", call)) ||
+    if ((status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, hidden_shape, e.hidden, error, "call.%03zu.embed",
+                         input->call)) ||
         (status = ff_transformer_tap_vectors(&e, FF_DUMP_BLOCK, e.temb, shape->dim, "temb")) ||
-        (status = ff_transformer_tap_text(&e, arena, text, &changed_text)))
+        (status = ff_transformer_tap_text(&e, arena)))
         goto done;
     if (project_timesteps(&e))
         goto no_memory;
     if ((status = check_embeddings(&e)))
         goto done;
-
-    for (size_t layer = 0; layer < shape->layers; layer++) {
-        size_t plane = text->tokens * shape->dim;
-        const float *keys = text->keys + layer * plane, *values = text->values + layer * plane;
-        if (changed_text) {
-            float *own_keys = changed_text + plane, *own_values = own_keys + plane;
-            if (ff_text_keys_values(transformer, kernels, layer, changed_text, text->tokens, text->tokens, own_keys,
-                                    own_values))
-                goto no_memory;
-            keys = own_keys;
-            values = own_values;
-        }
-        status = ff_transformer_run_block(&e, layer, text->tokens, keys, values);
-        if (status == FF_ERROR_MEMORY)
-            goto no_memory;
-        if (status || (status = ff_check_finite(e.tokens * shape->dim, e.hidden, error, "call.%03zu.block.%02zu", call,
-                                                layer)))
-            goto done;
-    }
-    if ((status = project_out(&e, out)) == FF_ERROR_MEMORY)
+    if ((status = run_blocks(&e)) == FF_ERROR_MEMORY)
+        goto no_memory;
+    if (!status && (status = project_out(&e, out)) == FF_ERROR_MEMORY)
         goto no_memory;
     if (!status)
-        status = ff_check_finite(e.tokens * transformer->patch_out, out, error, "call.%03zu.output", call);
+        status = ff_check_finite(e.tokens * transformer->patch_out, out, error, "call.%03zu.output", input->call);
 done:
     ff_arena_return(arena, mark);
     return status;

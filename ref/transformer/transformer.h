@@ -39,31 +39,51 @@ ff_status ff_transformer_text_create(const ff_transformer *transformer, const ff
                                      size_t tokens, ff_transformer_text **out, ff_error *error);
 void ff_transformer_text_destroy(ff_transformer_text *text);  // NULL allowed
 
-// One evaluation.
-//   latents: [in_channels, frames, height, width]      out: [out_channels, frames, height, width]
-//   timesteps: one, or one for each token (frame by frame, row by row)
+// What cross-attention reads: the tokens of a text or, for models that have one, of a picture.
+typedef struct ff_transformer_context {
+    size_t tokens;
+    const float *keys;      // [layers, tokens, dim], normalised
+    const float *values;    // [layers, tokens, dim]
+    const float *embedded;  // of a text: [tokens, dim], what passes the tap as call.NNN.text; keys and values are made
+                            // anew if it comes back changed. NULL: nothing passes
+} ff_transformer_context;
+
+// As long as the text lives.
+ff_transformer_context ff_transformer_text_context(const ff_transformer_text *text);
+
+// One evaluation's input.
+typedef struct ff_transformer_input {
+    ff_extent extent;            // of the latents, in cells
+    const float *latents;        // [in_channels, frames, height, width]
+    const float *timesteps;      // one, or one for each token (frame by frame, row by row)
+    size_t timestep_count;
+    const ff_transformer_context *contexts;  // the text, then others; attentions over them are summed in this order
+    size_t context_count;        // at least 1
+    size_t call;                 // the evaluation's number in names of tensors
+    size_t unseen;               // for an experiment: so many tokens at the start are hidden from the others' attention
+} ff_transformer_input;
+
+// out: [out_channels, frames, height, width]
 // Tokens with the same timestep share its embedding. With trace at FF_DUMP_BLOCK the tensors call.NNN.embed, .temb,
-// .text and .block.BB pass through the tap, NNN being `call`, and at FF_DUMP_OP what goes on inside the blocks, which
-// ref/README.md lists. The run goes on from what the tap leaves in them.
+// .text and .block.BB pass through the tap, NNN being input->call, and at FF_DUMP_OP what goes on inside the blocks,
+// which ref/README.md lists. The run goes on from what the tap leaves in them.
 // FF_ERROR_INPUT: sizes that do not divide into patches or exceed rope_max_seq_len, another number of timesteps.
 ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels *kernels, ff_arena *arena,
-                             const ff_transformer_text *text, const float *latents, size_t frames, size_t height,
-                             size_t width, const float *timesteps, size_t timestep_count, size_t call,
-                             const ff_trace *trace, float *out, ff_error *error);
+                             const ff_transformer_input *input, const ff_trace *trace, float *out, ff_error *error);
 
 // Floating-point operations of the matrix products, two for each multiply-add: of one evaluation, and of a prompt with
-// `distinct_tokens` unequal rows. unique_timesteps: different values among the tokens' timesteps.
-double ff_transformer_flop(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
-                           size_t text_tokens, size_t unique_timesteps);
+// `distinct_tokens` unequal rows. Of the input, the extent and the contexts' tokens are read.
+// unique_timesteps: different values among the tokens' timesteps.
+double ff_transformer_flop(const ff_transformer *transformer, const ff_transformer_input *input,
+                           size_t unique_timesteps);
 double ff_transformer_text_flop(const ff_transformer *transformer, size_t distinct_tokens);
 
 // Bytes: what an untraced evaluation takes from the arena, and what a prompt holds. SIZE_MAX if beyond a size_t.
-size_t ff_transformer_memory(const ff_transformer *transformer, size_t frames, size_t height, size_t width,
-                             size_t unique_timesteps);
+size_t ff_transformer_memory(const ff_transformer *transformer, ff_extent extent, size_t unique_timesteps);
 size_t ff_transformer_text_memory(const ff_transformer *transformer, size_t tokens);
 // Bytes that the kernels take beside that: most for an evaluation, and for a prompt with so many distinct rows.
-size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t frames,
-                              size_t height, size_t width, size_t unique_timesteps, size_t text_tokens);
+size_t ff_transformer_scratch(const ff_transformer *transformer, const ff_kernels *kernels,
+                              const ff_transformer_input *input, size_t unique_timesteps);
 size_t ff_transformer_text_scratch(const ff_transformer *transformer, const ff_kernels *kernels, size_t distinct);
 
 #endif

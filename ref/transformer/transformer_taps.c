@@ -9,7 +9,7 @@
 ff_status ff_transformer_tap_part(const ff_evaluation *e, size_t layer, const char *part, float *x)
 {
     return ff_tap(e->trace, FF_DUMP_OP, FF_F32, 2, (size_t[]){e->tokens, e->transformer->shape.dim}, x, e->error,
-                  "call.%03zu.block.%02zu.%s", e->call, layer, part);
+                  "call.%03zu.block.%02zu.%s", e->input->call, layer, part);
 }
 
 ff_status ff_transformer_tap_vectors(const ff_evaluation *e, ff_dump_level level, float *vectors, size_t stride,
@@ -19,13 +19,13 @@ ff_status ff_transformer_tap_vectors(const ff_evaluation *e, ff_dump_level level
     if (!ff_traced(e->trace, level))
         return FF_OK;
     if (!e->groups.group)
-        return ff_tap(e->trace, level, FF_F32, 2, (size_t[]){1, dim}, vectors, e->error, "call.%03zu.%s", e->call,
-                      name);
+        return ff_tap(e->trace, level, FF_F32, 2, (size_t[]){1, dim}, vectors, e->error, "call.%03zu.%s",
+                      e->input->call, name);
     float *rows = e->wide;  // not in use when vectors are made
     for (size_t token = 0; token < e->tokens; token++)
         memcpy(rows + token * dim, vectors + e->groups.group[token] * stride, dim * sizeof *rows);
     ff_status status = ff_tap(e->trace, level, FF_F32, 2, (size_t[]){e->tokens, dim}, rows, e->error, "call.%03zu.%s",
-                              e->call, name);
+                              e->input->call, name);
     for (size_t token = e->tokens; token-- > 0;)
         memcpy(vectors + e->groups.group[token] * stride, rows + token * dim, dim * sizeof *rows);
     return status;
@@ -57,26 +57,25 @@ ff_status ff_transformer_tap_attention(const ff_evaluation *e, size_t layer, con
         return FF_ERROR_MEMORY;
     }
     ff_status status = ff_tap(e->trace, FF_DUMP_ATTENTION, FF_F32, self ? 3 : 2, self ? by_frame : by_key, map,
-                              e->error, "call.%03zu.block.%02zu.%s", e->call, layer,
+                              e->error, "call.%03zu.block.%02zu.%s", e->input->call, layer,
                               self ? "attn1.frames" : "attn2.words");
     free(map);
     return status;
 }
 
-ff_status ff_transformer_tap_text(const ff_evaluation *e, ff_arena *arena, const ff_transformer_text *text,
-                                  float **changed)
+ff_status ff_transformer_tap_text(ff_evaluation *e, ff_arena *arena)
 {
+    const ff_transformer_context *text = e->input->contexts;
     size_t dim = e->transformer->shape.dim, count = text->tokens * dim;
-    *changed = NULL;
-    if (!ff_traced(e->trace, FF_DUMP_BLOCK))
+    if (!text->embedded || !ff_traced(e->trace, FF_DUMP_BLOCK))
         return FF_OK;
     float *copy = ff_arena_take(arena, count, 3 * sizeof *copy);
     if (!copy)
         return ff_fail(e->error, FF_ERROR_MEMORY, "not enough memory to dump the embedded text");
     memcpy(copy, text->embedded, count * sizeof *copy);
     ff_status status = ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){text->tokens, dim}, copy, e->error,
-                              "call.%03zu.text", e->call);
+                              "call.%03zu.text", e->input->call);
     if (memcmp(copy, text->embedded, count * sizeof *copy) != 0)
-        *changed = copy;
+        e->changed_text = copy;
     return status;
 }

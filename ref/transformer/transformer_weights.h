@@ -38,11 +38,6 @@ struct ff_transformer_text {
     float *values;     // [layers, tokens, dim]
 };
 
-// Video tokens along the three axes.
-typedef struct ff_token_grid {
-    size_t frames, rows, columns;
-} ff_token_grid;
-
 // Tokens with equal timesteps: token r belongs to group[r]; group NULL: there is one timestep.
 typedef struct ff_timestep_groups {
     size_t count;
@@ -63,13 +58,13 @@ void ff_timestep_embedding(size_t count, const float *timesteps, size_t freq_dim
 // Groups timesteps: [count]; groups->timesteps and ->group have room for count.
 void ff_timesteps_group(size_t count, const float *timesteps, ff_timestep_groups *groups);
 
-// Cosine and sine of each token's rotary angles.   out: [tokens, head_dim / 2, 2]
-void ff_rotary_table(ff_token_grid grid, size_t head_dim, float *out);
+// Cosine and sine of each token's rotary angles.   grid: of tokens   out: [tokens, head_dim / 2, 2]
+void ff_rotary_table(ff_extent grid, size_t head_dim, float *out);
 
 // latents: [channels, pixels]    out: [pixels, channels]
 void ff_latents_to_channels_last(size_t channels, size_t pixels, const float *latents, float *out);
-// tokens: [frames * rows * columns, patch t, patch h, patch w, channels], back to latents [channels, F, h, w]
-void ff_tokens_to_latents(ff_token_grid grid, const size_t patch[3], size_t channels, const float *tokens,
+// tokens: [tokens of the grid, patch t, patch h, patch w, channels], back to latents [channels, F, h, w]
+void ff_tokens_to_latents(ff_extent grid, const size_t patch[3], size_t channels, const float *tokens,
                           float *latents);
 
 #endif

@@ -132,8 +132,11 @@ static ff_status time_text_encoder(bench *b, const ff_text_encoder *encoder, siz
 static ff_status run_transformer(const work *w, const ff_kernels *kernels)
 {
     const bench *b = w->bench;
-    return ff_transformer_run(w->transformer, kernels, b->arena, w->text, w->in, b->latent_frames, b->latent_height,
-                              b->latent_width, w->timesteps, w->timestep_count, 0, NULL, w->out, b->error);
+    const ff_transformer_context context = ff_transformer_text_context(w->text);
+    const ff_transformer_input input = {
+        .extent = {b->latent_frames, b->latent_height, b->latent_width}, .latents = w->in, .timesteps = w->timesteps,
+        .timestep_count = w->timestep_count, .contexts = &context, .context_count = 1};
+    return ff_transformer_run(w->transformer, kernels, b->arena, &input, NULL, w->out, b->error);
 }
 
 // A prompt of PROMPT_TOKENS random rows and padding, embedded.

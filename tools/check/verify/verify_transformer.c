@@ -426,8 +426,8 @@ ff_status ff_verify_transformer(ff_verifier *v)
         if (!any_result(dump, call, layers))
             continue;
         evaluation e = {.v = v, .call = call, .wan = {.model = model, .arena = v->arena}};
-        e.wan.grid = (ff_token_grid){dump->frames / patch[0], dump->height / patch[1], dump->width / patch[2]};
-        e.wan.tokens = e.wan.grid.frames * e.wan.grid.rows * e.wan.grid.columns;
+        e.wan.grid = (ff_extent){dump->frames / patch[0], dump->height / patch[1], dump->width / patch[2]};
+        e.wan.tokens = e.wan.grid.frames * e.wan.grid.height * e.wan.grid.width;
         e.embed_finding = ff_finding_of(&v->findings, "transformer.embed");
         e.head_finding = ff_finding_of(&v->findings, "transformer.head");
         status = read_evaluation(&e);

@@ -16,7 +16,7 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
     const size_t *patch = shape->patch;
     const ff_linear *layer = &w->model->patch_embedding;
     size_t channels = shape->in_channels, cells = patch[0] * patch[1] * patch[2], depth = channels * cells;
-    size_t height = w->grid.rows * patch[1], width = w->grid.columns * patch[2];
+    size_t height = w->grid.height * patch[1], width = w->grid.width * patch[2];
     size_t frame_cells = height * width, all_frames = w->grid.frames * patch[0];
     ff_arena_mark mark = ff_arena_here(w->arena);
     float *patches = ff_arena_take(w->arena, w->tokens, depth * sizeof(float));
@@ -25,11 +25,11 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
         return FF_ERROR_MEMORY;
     bool exchange = w->variant->patch_order == 1 && patch[1] == patch[2];
     for (size_t token = 0; token < w->tokens; token++) {
-        size_t plane = w->grid.rows * w->grid.columns, frame = token / plane, rest = token % plane;
-        size_t row = rest / w->grid.columns, column = rest % w->grid.columns;
+        size_t plane = w->grid.height * w->grid.width, frame = token / plane, rest = token % plane;
+        size_t row = rest / w->grid.width, column = rest % w->grid.width;
         if (w->variant->token_order == 1) {
-            row = rest % w->grid.rows;
-            column = rest / w->grid.rows;
+            row = rest % w->grid.height;
+            column = rest / w->grid.height;
         }
         float *to = patches + token * depth;
         for (size_t cell = 0; cell < cells; cell++) {

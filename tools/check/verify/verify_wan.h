@@ -75,7 +75,7 @@ typedef struct ff_wan {
     const ff_kernels *kernels;
     const ff_wan_variant *variant;
     ff_arena *arena;
-    ff_token_grid grid;
+    ff_extent grid;
     size_t tokens;
     // Tokens with the same timestep share a row of temb. group NULL: there is one row.
     size_t groups;

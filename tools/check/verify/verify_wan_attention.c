@@ -30,8 +30,8 @@ void ff_wan_rotary(const ff_wan *w, float *out)
     else if (variant->rotary_split == 2)
         lengths[0] = pairs / 3, lengths[1] = pairs / 3, lengths[2] = pairs - 2 * (pairs / 3);
     for (size_t token = 0; token < w->tokens; token++) {
-        size_t plane = w->grid.rows * w->grid.columns;
-        size_t positions[3] = {token / plane, token % plane / w->grid.columns, token % w->grid.columns};
+        size_t plane = w->grid.height * w->grid.width;
+        size_t positions[3] = {token / plane, token % plane / w->grid.width, token % w->grid.width};
         float *at = out + token * head_dim;
         for (size_t segment = 0, pair = 0; segment < 3; segment++)
             for (size_t i = 0; i < lengths[segment]; i++, pair++) {
