@@ -8,8 +8,8 @@ bool ff_traced(const ff_trace *trace, ff_dump_level level)
     return trace && trace->tensor && level <= trace->level;
 }
 
-ff_status ff_tap(const ff_trace *trace, ff_dump_level level, ff_dtype dtype, int rank, const size_t *shape, void *data,
-                 ff_error *error, const char *name_format, ...)
+ff_status ff_tap(const ff_trace *trace, ff_dump_level level, ff_tapped tensor, ff_error *error,
+                 const char *name_format, ...)
 {
     char name[96];
     va_list arguments;
@@ -18,5 +18,5 @@ ff_status ff_tap(const ff_trace *trace, ff_dump_level level, ff_dtype dtype, int
     va_start(arguments, name_format);
     vsnprintf(name, sizeof name, name_format, arguments);
     va_end(arguments);
-    return trace->tensor(trace->user, level, name, dtype, rank, shape, data, error);
+    return trace->tensor(trace->user, level, name, tensor.dtype, tensor.rank, tensor.shape, tensor.data, error);
 }

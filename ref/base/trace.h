@@ -18,9 +18,17 @@ typedef struct ff_trace {
                         const size_t *shape, void *data, ff_error *error);
 } ff_trace;
 
-// name may be a printf format. data: [shape], may be changed in place. trace may be NULL.
-ff_status ff_tap(const ff_trace *trace, ff_dump_level level, ff_dtype dtype, int rank, const size_t *shape, void *data,
-                 ff_error *error, const char *name_format, ...) __attribute__((format(printf, 8, 9)));
+// A tensor on its way through the tap.   data: [shape], may be changed in place
+typedef struct ff_tapped {
+    ff_dtype dtype;
+    int rank;
+    const size_t *shape;
+    void *data;
+} ff_tapped;
+
+// name may be a printf format. trace may be NULL.
+ff_status ff_tap(const ff_trace *trace, ff_dump_level level, ff_tapped tensor, ff_error *error,
+                 const char *name_format, ...) __attribute__((format(printf, 5, 6)));
 bool ff_traced(const ff_trace *trace, ff_dump_level level);
 
 #endif

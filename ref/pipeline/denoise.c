@@ -31,16 +31,16 @@ static ff_status tap_level(const denoising *d, size_t i, float *timestep)
     const ff_trace *trace = &d->run->taps.trace;
     float sigma = ff_schedule_sigma(d->schedule, i);
     size_t one = 1, step = i - d->first;
-    ff_status status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 1, &one, timestep, d->run->error, "step.%03zu.timestep",
-                              step);
-    return status ? status : ff_tap(trace, FF_DUMP_ATTENTION, FF_F32, 1, &one, &sigma, d->run->error,
+    ff_status status = ff_tap(trace, FF_DUMP_STEP, (ff_tapped){FF_F32, 1, &one, timestep}, d->run->error,
+                              "step.%03zu.timestep", step);
+    return status ? status : ff_tap(trace, FF_DUMP_ATTENTION, (ff_tapped){FF_F32, 1, &one, &sigma}, d->run->error,
                                     "step.%03zu.sigma", step);
 }
 
 static ff_status tap_step(const denoising *d, size_t i, const char *part, float *latents)
 {
-    return ff_tap(&d->run->taps.trace, FF_DUMP_STEP, FF_F32, 4, d->shape, latents, d->run->error, "step.%03zu.%s",
-                  i - d->first, part);
+    return ff_tap(&d->run->taps.trace, FF_DUMP_STEP, (ff_tapped){FF_F32, 4, d->shape, latents}, d->run->error,
+                  "step.%03zu.%s", i - d->first, part);
 }
 
 // An expert on the input and its timesteps, under prompt `pass`, to predictions[pass].
@@ -55,11 +55,11 @@ static ff_status evaluate(const denoising *d, size_t i, size_t expert, size_t pa
         .extent = {r->plan.latent_frames, r->plan.latent_height, r->plan.latent_width}, .latents = d->input,
         .timesteps = d->timesteps, .timestep_count = timestep_count, .contexts = &context, .context_count = 1,
         .call = call,
-        .unseen = r->request->ablate == FF_ABLATE_ATTENTION ? r->plan.tokens / r->plan.latent_frames : 0};
+        .unseen = r->conditioning->unseen};
     ff_status status;
-    if ((status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, d->input_shape, d->input, r->error, "call.%03zu.input",
-                         call)) ||
-        (status = ff_tap(trace, FF_DUMP_STEP, FF_F32, 1, &timestep_count, d->timesteps, r->error,
+    if ((status = ff_tap(trace, FF_DUMP_STEP, (ff_tapped){FF_F32, 4, d->input_shape, d->input}, r->error,
+                         "call.%03zu.input", call)) ||
+        (status = ff_tap(trace, FF_DUMP_STEP, (ff_tapped){FF_F32, 1, &timestep_count, d->timesteps}, r->error,
                          "call.%03zu.timestep", call)) ||
         (status = blame(d, ff_check_finite(values, d->input, r->error, "call.%03zu.input", call), NULL, i)))
         return status;
@@ -67,7 +67,8 @@ static ff_status evaluate(const denoising *d, size_t i, size_t expert, size_t pa
                                 r->error);
     if ((status = blame(d, status, chosen->files.weights, i)))
         return status;
-    return ff_tap(trace, FF_DUMP_STEP, FF_F32, 4, d->shape, d->predictions[pass], r->error, "call.%03zu.output", call);
+    return ff_tap(trace, FF_DUMP_STEP, (ff_tapped){FF_F32, 4, d->shape, d->predictions[pass]}, r->error,
+                  "call.%03zu.output", call);
 }
 
 // Step i is done: its latents are numbers, the state is saved, and the caller hears of it.

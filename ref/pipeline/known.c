@@ -114,7 +114,6 @@ ff_status ff_stage_known(ff_run_state *r)
     ff_status status = r->conditioning->prepare(r->conditioning, &known, r->error);
     if (status)
         return status;
-    r->taps.trace.unseen = r->conditioning->unseen;
     ff_weights_release_pages(r->model->vae_files.weights);
     r->result.seconds_encode = ff_seconds() - start;
     return FF_OK;

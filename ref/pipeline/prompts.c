@@ -26,7 +26,7 @@ static ff_status tokenise(ff_run_state *r, const char *prompt, const char *name,
     free(cleaned);
     if (status || (status = ff_taps_replace_ids(&r->taps, name, ids, FF_TEXT_TOKENS, count, r->error)))
         return status;
-    return ff_tap(&r->taps.trace, FF_DUMP_RUN, FF_I64, 1, count, ids, r->error, "%s", name);
+    return ff_tap(&r->taps.trace, FF_DUMP_RUN, (ff_tapped){FF_I64, 1, count, ids}, r->error, "%s", name);
 }
 
 // Prompt `which`: its embedding, padded with zeros to FF_TEXT_TOKENS rows, and what each expert makes of it.

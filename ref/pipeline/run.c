@@ -21,7 +21,7 @@ ff_status ff_run_report(ff_run_state *r, ff_stage stage, size_t done, size_t tot
 
 ff_status ff_run_tap(ff_run_state *r, int rank, const size_t *shape, float *data, const char *name)
 {
-    return ff_tap(&r->taps.trace, FF_DUMP_RUN, FF_F32, rank, shape, data, r->error, "%s", name);
+    return ff_tap(&r->taps.trace, FF_DUMP_RUN, (ff_tapped){FF_F32, rank, shape, data}, r->error, "%s", name);
 }
 
 ff_status ff_run_blame(ff_run_state *r, ff_status status, const ff_weights *weights, const char *doing)

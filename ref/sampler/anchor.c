@@ -146,10 +146,10 @@ static ff_status prepare(ff_conditioning *self, const ff_known *known, ff_error 
     if (known->last && (status = encode_frame(known, FF_KNOWN_LAST, FF_TAIL_FRAMES, lattice->cells.frames - 1, latents,
                                               error)))
         return status;
-    if ((status = ff_tap(known->trace, FF_DUMP_RUN, FF_F32, 4, shape, latents, error, "anchor.known")))
+    if ((status = ff_tap(known->trace, FF_DUMP_RUN, (ff_tapped){FF_F32, 4, shape, latents}, error, "anchor.known")))
         return status;
     shape[0] = 1;
-    if ((status = ff_tap(known->trace, FF_DUMP_RUN, FF_F32, 4, shape, mask, error, "anchor.mask")))
+    if ((status = ff_tap(known->trace, FF_DUMP_RUN, (ff_tapped){FF_F32, 4, shape, mask}, error, "anchor.mask")))
         return status;
     anchor->conditioning.original = latents;
     return ff_mask_check(lattice, mask, error);

@@ -191,7 +191,7 @@ ff_status ff_transformer_run_block(const ff_evaluation *e, size_t layer)
         (status = cross_attention(e, layer)) ||
         (status = feed_forward(e, layer, e->modulation + 3 * dim)))
         return status;
-    return ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){e->tokens, dim}, e->hidden, e->error,
+    return ff_tap(e->trace, FF_DUMP_BLOCK, (ff_tapped){FF_F32, 2, (size_t[]){e->tokens, dim}, e->hidden}, e->error,
                   "call.%03zu.block.%02zu", e->input->call, layer);
 }
 

@@ -151,8 +151,8 @@ static ff_status project_out(const ff_evaluation *e, float *out)
     }
     e->kernels->layer_norm_modulate(e->kernels, e->tokens, dim, e->hidden, shape->eps,
                                     (ff_modulation){ff_modulation_groups(e), shift, scale}, e->normed);
-    ff_status status = ff_tap(e->trace, FF_DUMP_OP, FF_F32, 2, (size_t[]){e->tokens, dim}, e->normed, e->error,
-                              "call.%03zu.norm_out", e->input->call);
+    ff_status status = ff_tap(e->trace, FF_DUMP_OP, (ff_tapped){FF_F32, 2, (size_t[]){e->tokens, dim}, e->normed},
+                              e->error, "call.%03zu.norm_out", e->input->call);
     if (status)
         return status;
     if (ff_linear_apply(&transformer->proj_out, e->kernels, e->tokens, e->normed, NULL, e->wide))
@@ -293,8 +293,8 @@ ff_status ff_transformer_run(const ff_transformer *transformer, const ff_kernels
     size_t hidden_shape[] = {e.tokens, shape->dim};
     if (embed_patches(&e) || embed_timesteps(&e))
         goto no_memory;
-    if ((status = ff_tap(trace, FF_DUMP_BLOCK, FF_F32, 2, hidden_shape, e.hidden, error, "call.%03zu.embed",
-                         input->call)) ||
+    if ((status = ff_tap(trace, FF_DUMP_BLOCK, (ff_tapped){FF_F32, 2, hidden_shape, e.hidden}, error,
+                         "call.%03zu.embed", input->call)) ||
         (status = ff_transformer_tap_vectors(&e, FF_DUMP_BLOCK, e.temb, shape->dim, "temb")) ||
         (status = ff_transformer_tap_text(&e, arena)))
         goto done;

@@ -8,8 +8,8 @@
 
 ff_status ff_transformer_tap_part(const ff_evaluation *e, size_t layer, const char *part, float *x)
 {
-    return ff_tap(e->trace, FF_DUMP_OP, FF_F32, 2, (size_t[]){e->tokens, e->transformer->shape.dim}, x, e->error,
-                  "call.%03zu.block.%02zu.%s", e->input->call, layer, part);
+    return ff_tap(e->trace, FF_DUMP_OP, (ff_tapped){FF_F32, 2, (size_t[]){e->tokens, e->transformer->shape.dim}, x},
+                  e->error, "call.%03zu.block.%02zu.%s", e->input->call, layer, part);
 }
 
 ff_status ff_transformer_tap_vectors(const ff_evaluation *e, ff_dump_level level, float *vectors, size_t stride,
@@ -19,13 +19,13 @@ ff_status ff_transformer_tap_vectors(const ff_evaluation *e, ff_dump_level level
     if (!ff_traced(e->trace, level))
         return FF_OK;
     if (!e->groups.group)
-        return ff_tap(e->trace, level, FF_F32, 2, (size_t[]){1, dim}, vectors, e->error, "call.%03zu.%s",
+        return ff_tap(e->trace, level, (ff_tapped){FF_F32, 2, (size_t[]){1, dim}, vectors}, e->error, "call.%03zu.%s",
                       e->input->call, name);
     float *rows = e->wide;  // not in use when vectors are made
     for (size_t token = 0; token < e->tokens; token++)
         memcpy(rows + token * dim, vectors + e->groups.group[token] * stride, dim * sizeof *rows);
-    ff_status status = ff_tap(e->trace, level, FF_F32, 2, (size_t[]){e->tokens, dim}, rows, e->error, "call.%03zu.%s",
-                              e->input->call, name);
+    ff_status status = ff_tap(e->trace, level, (ff_tapped){FF_F32, 2, (size_t[]){e->tokens, dim}, rows}, e->error,
+                              "call.%03zu.%s", e->input->call, name);
     for (size_t token = e->tokens; token-- > 0;)
         memcpy(vectors + e->groups.group[token] * stride, rows + token * dim, dim * sizeof *rows);
     return status;
@@ -56,8 +56,9 @@ ff_status ff_transformer_tap_attention(const ff_evaluation *e, size_t layer, con
         free(map);
         return FF_ERROR_MEMORY;
     }
-    ff_status status = ff_tap(e->trace, FF_DUMP_ATTENTION, FF_F32, self ? 3 : 2, self ? by_frame : by_key, map,
-                              e->error, "call.%03zu.block.%02zu.%s", e->input->call, layer,
+    ff_status status = ff_tap(e->trace, FF_DUMP_ATTENTION,
+                              (ff_tapped){FF_F32, self ? 3 : 2, self ? by_frame : by_key, map}, e->error,
+                              "call.%03zu.block.%02zu.%s", e->input->call, layer,
                               self ? "attn1.frames" : "attn2.words");
     free(map);
     return status;
@@ -73,8 +74,8 @@ ff_status ff_transformer_tap_text(ff_evaluation *e, ff_arena *arena)
     if (!copy)
         return ff_fail(e->error, FF_ERROR_MEMORY, "not enough memory to dump the embedded text");
     memcpy(copy, text->embedded, count * sizeof *copy);
-    ff_status status = ff_tap(e->trace, FF_DUMP_BLOCK, FF_F32, 2, (size_t[]){text->tokens, dim}, copy, e->error,
-                              "call.%03zu.text", e->input->call);
+    ff_status status = ff_tap(e->trace, FF_DUMP_BLOCK, (ff_tapped){FF_F32, 2, (size_t[]){text->tokens, dim}, copy},
+                              e->error, "call.%03zu.text", e->input->call);
     if (memcmp(copy, text->embedded, count * sizeof *copy) != 0)
         e->changed_text = copy;
     return status;

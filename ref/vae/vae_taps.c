@@ -37,8 +37,8 @@ ff_status ff_vae_tap_stage(ff_vae_run *run, size_t index)
         return FF_OK;
     state->shown++;
     if (ff_traced(run->tap.trace, FF_DUMP_OP) && state->out.count == state->out.extent.height)
-        status = ff_tap(run->tap.trace, FF_DUMP_OP, FF_F32, 3, shape, run->frame, run->error, "%s.%03zu.%s",
-                        run->tap.prefix, frame, layer->stage);
+        status = ff_tap(run->tap.trace, FF_DUMP_OP, (ff_tapped){FF_F32, 3, shape, run->frame}, run->error,
+                        "%s.%03zu.%s", run->tap.prefix, frame, layer->stage);
     if (status || !run->checked)
         return status;
     return ff_check_finite(state->out.count * shape[1] * shape[2], run->frame, run->error, "%s.%03zu.%s",
