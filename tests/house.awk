@@ -147,10 +147,10 @@ function note_type(code)
 
 # ---- parameters ----
 
-# The parameters of the first pair of parentheses after `name`, which begin `text`.
+# The parameters in the parentheses that `text` begins with. An ellipsis is none.
 function count_parameters(text,    i, c, depth, n)
 {
-    n = 1
+    n = text ~ /, *\.\.\.\)/ ? 0 : 1
     for (i = 1; i <= length(text); i++) {
         c = substr(text, i, 1)
         if (c == "(")

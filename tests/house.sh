@@ -127,6 +127,8 @@ static int eight(int a, int b, int c, int d, int e,
     return printf("%d %d %d %d %d %d %d %d %d", a, b, c, d, e, f, g(a, b), h, 9);
 }
 
+int variadic(int a, int b, int c, int d, int e, int f, int g, const char *format, ...);
+
 const char *nine(int a, int b, int c, int d, int e,  // the first five
                  int f, int g, int h, int i)
 {
@@ -139,8 +141,8 @@ typedef struct table {
 } table;
 END_OF_SOURCE
 expect 'parameters' \
-    'ref/text/words.c:15: ten has 10 parameters, at most 8' \
-    'ref/text/words.c:8: nine has 9 parameters, at most 8'
+    'ref/text/words.c:10: nine has 9 parameters, at most 8' \
+    'ref/text/words.c:17: ten has 10 parameters, at most 8'
 
 plant
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do echo 'int x;' >tools/firstframe/line/option$i.c; done
