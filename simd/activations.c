@@ -5,14 +5,6 @@
 
 #define SHARED (ALONE / 4)  // a function takes four times as long as an addition
 
-static inline vec gelu_tanh_of(vec x)
-{
-    const float root = 0.7978845608028654f;  // sqrt(2 / pi)
-    vec cube = vec_mul(vec_mul(x, x), x);
-    vec inner = vec_mul(vec_set(root), vec_add(x, vec_mul(vec_set(0.044715f), cube)));
-    return vec_mul(vec_mul(vec_set(0.5f), x), vec_add(vec_set(1.0f), vec_tanh(inner)));
-}
-
 static inline vec gelu_erf_of(vec x)
 {
     const float root = 1.4142135623730951f;  // sqrt(2)
@@ -31,7 +23,7 @@ static void gelu_tanh(const ff_kernels *kernels, size_t n, const float *x, float
 {
 #pragma omp parallel for if (n > SHARED)
     for (size_t first = 0; first < n; first += BLOCK)
-        FOR_VECTORS(first, block_end(first, n), PUT(out, gelu_tanh_of(GET(x))));
+        FOR_VECTORS(first, block_end(first, n), PUT(out, vec_gelu_tanh(GET(x))));
 }
 
 static void gelu_erf(const ff_kernels *kernels, size_t n, const float *x, float *out)

@@ -11,14 +11,6 @@
 
 // ---- what happens to a sum before it is stored ----
 
-// GELU: 0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
-static inline vec gelu_tanh(vec x)
-{
-    vec cube = vec_mul(vec_mul(x, x), x);
-    vec inner = vec_mul(vec_set(0.7978845608028654f), vec_add(x, vec_mul(vec_set(0.044715f), cube)));
-    return vec_mul(vec_mul(vec_set(0.5f), x), vec_add(vec_set(1.0f), vec_tanh(inner)));
-}
-
 // Columns [column, column + count) of a row, count at most VEC.
 static inline void finish_vector(const ff_matmul *p, size_t row, size_t column, size_t count, vec sum)
 {
@@ -26,7 +18,7 @@ static inline void finish_vector(const ff_matmul *p, size_t row, size_t column, 
     if (p->bias)
         sum = vec_add(sum, vec_load_some(p->bias + column, count));
     if (p->finish == FF_FINISH_GELU_TANH) {
-        sum = gelu_tanh(sum);
+        sum = vec_gelu_tanh(sum);
     } else if (p->finish == FF_FINISH_ADD) {
         sum = vec_add(vec_load_some(out, count), sum);
     } else if (p->finish == FF_FINISH_ADD_GATED) {

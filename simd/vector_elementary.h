@@ -121,4 +121,12 @@ static inline vec vec_silu(vec x)
     return vec_div(x, vec_add(vec_set(1.0f), vec_exp(vec_negate(x))));
 }
 
+// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+static inline vec vec_gelu_tanh(vec x)
+{
+    vec cube = vec_mul(vec_mul(x, x), x);
+    vec inner = vec_mul(vec_set(0.7978845608028654f), vec_add(x, vec_mul(vec_set(0.044715f), cube)));
+    return vec_mul(vec_mul(vec_set(0.5f), x), vec_add(vec_set(1.0f), vec_tanh(inner)));
+}
+
 #endif
