@@ -1,7 +1,7 @@
 // The map to look at latents with: stored with the model it is read as it stands there, and draws what was encoded;
 // one that does not suit the model is refused by file and key; without one there is none.
 #define _GNU_SOURCE
-#include "golden.h"
+#include "linked_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,45 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"   // 8 latent channels
-
-static const char *const parts[] = {"model_index.json", "transformer", "vae", "text_encoder", "tokenizer", "scheduler"};
-enum { PARTS = sizeof parts / sizeof *parts, CHANNELS = 8 };
-
-static char folder[] = "/tmp/ff-preview-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    if (!mkdtemp(folder))
-        return 1;
-    for (size_t i = 0; i < PARTS; i++) {
-        char target[512];
-        snprintf(target, sizeof target, "%s/%s", MODEL, parts[i]);
-        if (symlink(target, in_folder(parts[i])) != 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    remove(in_folder("firstframe.json"));
-    for (size_t i = 0; i < PARTS; i++)
-        remove(in_folder(parts[i]));
-    return rmdir(folder);
-}
+enum { CHANNELS = 8 };  // of the model's latents
 
 // firstframe.json with `maps` maps of three rows of weights, 1, 2, 3, ..., and biases 1000, 1001, ...
 static void write_maps(size_t maps, size_t channels)
 {
-    FILE *file = fopen(in_folder("firstframe.json"), "w");
+    FILE *file = fopen(in_linked_model("firstframe.json"), "w");
     assert_non_null(file);
     fputs("{\"preview\": {\"weights\": [", file);
     for (size_t row = 0; row < 3 * maps; row++) {
@@ -68,7 +35,7 @@ static void a_stored_map_is_read_as_it_stands(void **state)
     ff_model *model;
     ff_error error = {0};
     write_maps(FF_PREVIEW_MAPS, CHANNELS);
-    assert_ok(ff_model_open(folder, &model, &error), &error);
+    assert_ok(ff_model_open(linked_model, &model, &error), &error);
     const double *at = ff_model_describe(model).preview;
     assert_non_null(at);
     for (size_t row = 0; row < 3 * FF_PREVIEW_MAPS; row++) {
@@ -83,7 +50,7 @@ static void assert_refused(const char *expected)
 {
     ff_model *model;
     ff_error error = {0};
-    if (ff_model_open(folder, &model, &error) != FF_ERROR_INPUT || !strstr(error.message, "/firstframe.json: ") ||
+    if (ff_model_open(linked_model, &model, &error) != FF_ERROR_INPUT || !strstr(error.message, "/firstframe.json: ") ||
         !strstr(error.message, expected))
         fail_msg("expected \"%s\", got \"%s\"", expected, error.message);
 }
@@ -97,7 +64,7 @@ static void a_map_that_does_not_suit_the_model_is_refused(void **state)
         {"{\"preview\": {\"weights\": [[[1]]]}}", "preview.weights must be 3 x 3 x 8 numbers"},
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
-        FILE *file = fopen(in_folder("firstframe.json"), "w");
+        FILE *file = fopen(in_linked_model("firstframe.json"), "w");
         assert_non_null(file);
         fputs(broken[i][0], file);
         assert_int_equal(fclose(file), 0);
@@ -113,8 +80,8 @@ static void a_model_without_one_has_none(void **state)
 {
     ff_model *model;
     ff_error error = {0};
-    remove(in_folder("firstframe.json"));
-    assert_ok(ff_model_open(folder, &model, &error), &error);
+    remove(in_linked_model("firstframe.json"));
+    assert_ok(ff_model_open(linked_model, &model, &error), &error);
     assert_null(ff_model_describe(model).preview);
     ff_model_close(model);
 }
@@ -169,5 +136,5 @@ int main(void)
         cmocka_unit_test(a_model_without_one_has_none),
         cmocka_unit_test(the_shipped_models_map_draws_what_was_encoded),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_linked_model, remove_linked_model);
 }

@@ -1,6 +1,6 @@
 // Words that a model does not know: how a text falls into words, when two are one word, what a folder's list may hold.
 #define _GNU_SOURCE  // mkdtemp
-#include "golden.h"
+#include "linked_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,43 +160,9 @@ static void several_texts_are_taken_together(void **state)
 
 // ---- firstframe.json ----
 
-#define MODEL FF_GOLDEN "/diffusers/models/tiny-ti2v"
-static const char *const parts[] = {"model_index.json", "transformer", "vae", "text_encoder", "tokenizer", "scheduler"};
-enum { PARTS = sizeof parts / sizeof *parts };
-
-static char folder[] = "/tmp/ff-words-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    if (!mkdtemp(folder))
-        return 1;
-    for (size_t i = 0; i < PARTS; i++) {
-        char target[512];
-        snprintf(target, sizeof target, "%s/%s", MODEL, parts[i]);
-        if (symlink(target, in_folder(parts[i])) != 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    remove(in_folder("firstframe.json"));
-    for (size_t i = 0; i < PARTS; i++)
-        remove(in_folder(parts[i]));
-    return rmdir(folder);
-}
-
 static void write_defaults(const char *json)
 {
-    FILE *file = fopen(in_folder("firstframe.json"), "w");
+    FILE *file = fopen(in_linked_model("firstframe.json"), "w");
     assert_non_null(file);
     assert_true(fputs(json, file) >= 0);
     assert_int_equal(fclose(file), 0);
@@ -209,7 +175,7 @@ static void a_folders_list_is_read_as_it_stands(void **state)
     ff_model *model;
     ff_error error = {0};
     write_defaults("{\"draws\": \"lakes\", \"words\": [\"a  on \", \" lake\"]}");
-    assert_ok(ff_model_open(folder, &model, &error), &error);
+    assert_ok(ff_model_open(linked_model, &model, &error), &error);
     assert_int_equal(ff_model_describe(model).known_words, 3);
     assert_string_equal(ff_model_describe(model).draws, "lakes");
     assert_ok(ff_model_unknown_words(model, prompts, 1, &unknown, &error), &error);
@@ -227,7 +193,7 @@ static void without_a_list_nothing_is_unknown(void **state)
     ff_model *model;
     ff_error error = {0};
     write_defaults("{\"steps\": 3, \"words\": null, \"draws\": null}");
-    assert_ok(ff_model_open(folder, &model, &error), &error);
+    assert_ok(ff_model_open(linked_model, &model, &error), &error);
     assert_int_equal(ff_model_describe(model).known_words, 0);
     assert_null(ff_model_describe(model).draws);
     assert_ok(ff_model_unknown_words(model, prompts, 1, &unknown, &error), &error);
@@ -240,7 +206,7 @@ static void assert_refused(const char *json, const char *expected)
     ff_model *model;
     ff_error error = {0};
     write_defaults(json);
-    if (ff_model_open(folder, &model, &error) != FF_ERROR_INPUT || !strstr(error.message, "/firstframe.json: ") ||
+    if (ff_model_open(linked_model, &model, &error) != FF_ERROR_INPUT || !strstr(error.message, "/firstframe.json: ") ||
         !strstr(error.message, expected))
         fail_msg("%s: expected \"%s\", got \"%s\"", json, expected, error.message);
 }
@@ -305,5 +271,5 @@ int main(void)
         cmocka_unit_test(a_broken_list_is_refused),
         cmocka_unit_test(a_list_that_is_too_long_is_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_linked_model, remove_linked_model);
 }
