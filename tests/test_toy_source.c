@@ -3,7 +3,6 @@
 // in safetensors, with every table of kernels.
 #include <string.h>
 
-#include "base/arena.h"
 #include "golden.h"
 #include "kernels/kernels.h"
 #include "transformer/transformer.h"
