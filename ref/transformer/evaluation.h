@@ -21,7 +21,8 @@ typedef struct ff_evaluation {
     float *hidden;         // [tokens, dim]
     float *normed;         // [tokens, dim]
     float *wide;           // queries, keys and values [3, tokens, dim]; or feed-forward rows; or patches
-    float *changed_text;   // [3, tokens, dim]: the embedded text that the tap changed, its keys and values of one layer
+    float *changed_text;   // [3, tokens, dim]: the embedded text as the tap changed it, then its keys and values of one
+                           // layer; NULL: it did not
     const ff_trace *trace;
     ff_error *error;
 } ff_evaluation;

@@ -80,7 +80,7 @@ ff_status ff_vae_run_frame(ff_vae_run *run, size_t first)
         ff_vae_state *state = &run->states[i];
         size_t frames = 1;
         ff_status status = layer->ops->run(run, layer, state, &frames);
-        if (frames != 1) {  // none, or several that each go their way through the layers that follow
+        if (frames != 1) {  // none, or several: each passes all layers that follow
             for (size_t piece = 0; piece < frames && status == FF_OK; piece++)
                 if (!(status = layer->ops->piece(run, layer, state, piece)) && !(status = ff_vae_tap_stage(run, i)))
                     status = ff_vae_run_frame(run, i + 1);

@@ -95,7 +95,7 @@ typedef struct ff_vae_run {
     const ff_kernels *kernels;
     ff_vae_part part;
     ff_vae_state *states;           // [part.network->count]
-    float *frame;                   // the frame on its way through the layers, channels last
+    float *frame;                   // what the layer before put out, channels last
     float *spare, *spare2;          // as large; a layer's result changes places with `frame`
     // Called when `frame` has passed all layers, the index-th that does; may use the spares.
     ff_status (*emit)(struct ff_vae_run *run, size_t index);

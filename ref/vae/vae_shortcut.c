@@ -6,7 +6,7 @@
 
 // ---- branch ----
 
-// Also the frame that is on its way is kept.
+// The frame being computed is kept too.
 static void keep_branch(const ff_vae_layer *layer, ff_vae_room *room, ff_vae_state *state)
 {
     state->first = ff_vae_take_history(room, layer->temporal && state->in.extent.frames > 1 ? 3 : 2,

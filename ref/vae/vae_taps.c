@@ -1,4 +1,4 @@
-// Frames on their way through the networks, shown after each stage.
+// Frames pass the tap, and are checked, after each stage of a network.
 #include <stdio.h>
 
 #include "../base/finite.h"
@@ -26,7 +26,7 @@ void ff_vae_name_stage(ff_vae_network *network, const char *name, size_t number)
         snprintf(last->stage, sizeof last->stage, "%s.%zu", name, number);
 }
 
-// Only whole frames are shown: a run that shows what passes works in one strip.
+// Only whole frames pass the tap: a traced run works in one strip.
 ff_status ff_vae_tap_stage(ff_vae_run *run, size_t index)
 {
     const ff_vae_layer *layer = &run->part.network->layers[index];
