@@ -62,7 +62,7 @@ int main(int count, char **arguments)
     } else if (status == FF_OK) {
         report.quiet = options.quiet;
         report.verbose = options.verbose;
-        if (command->bit != FF_COMMAND_INSPECT)  // which computes nothing
+        if (!(command->bit & (FF_COMMAND_INSPECT | FF_COMMAND_MODELS)))  // which compute nothing
             status = ff_check_threads(options.threads, &error);
         if (status == FF_OK)
             status = ff_protect_inputs(&options, &error);

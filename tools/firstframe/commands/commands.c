@@ -55,6 +55,13 @@ const ff_command ff_command_table[] = {
      .about = "For a model folder: its classes, sizes, parameters and defaults. For a PNG or WebP made here: how it "
               "was made. For a safetensors file: its tensors.",
      .example = "firstframe inspect turn.webp"},
+    {.bit = FF_COMMAND_MODELS, .name = "models", .run = ff_command_models,
+     .does = "which models to download, and how to run them",
+     .usage = "[--json]",
+     .about = "Lists models that are published and run here, without asking the network: their files, how much disk and "
+              "memory they take, the lines that download them and the line that makes a clip. The first suits a "
+              "computer with 16 GB of memory.",
+     .example = "firstframe models"},
     {.bit = FF_COMMAND_AGAIN, .name = "again", .run = ff_command_again,
      .does = "make a file once more from what is written in it",
      .usage = "FILE [-o OUT]",

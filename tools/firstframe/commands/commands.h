@@ -30,6 +30,7 @@ ff_status ff_command_inpaint(const ff_options *options, ff_report *report, ff_er
 ff_status ff_command_i2v(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_t2v(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_inspect(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_models(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_again(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_compare(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_explain(const ff_options *options, ff_report *report, ff_error *error);
