@@ -87,6 +87,15 @@ typedef struct ff_progress {
 #define FF_MOST_FLOW_SHIFT 100.0
 #define FF_MOST_THREADS 1024
 
+// Embeddings of prompts that were kept, so that a run need not touch the text encoder's weights for the same words. A
+// key is SHA-256 over the encoder's part of the model's identity, whose arithmetic it is, and the token ids.
+//   embeds: [count] float32, the tokens' rows one after the other
+typedef struct ff_prompt_store {
+    void *user;
+    bool (*recall)(void *user, const uint8_t key[32], size_t count, float *embeds);  // false: there are none
+    void (*keep)(void *user, const uint8_t key[32], size_t count, const float *embeds);
+} ff_prompt_store;
+
 // What to make. Start from ff_request_default; a 0 size, NULL text, or NaN for guidance_scale or flow_shift means the
 // model's default.
 typedef struct ff_request {
@@ -116,6 +125,7 @@ typedef struct ff_request {
     const char *dump_path;         // every named tensor as safetensors, or NULL
     ff_detail dump_detail;
     ff_ablation ablate;            // FF_IMAGE_TO_VIDEO without last
+    const ff_prompt_store *prompt_store;  // or NULL
     const char *load_path;         // safetensors whose tensors replace the computed ones of the same name, or NULL
 
     // Callbacks; each may be NULL. A true result from progress cancels the run.

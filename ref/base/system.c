@@ -67,6 +67,19 @@ bool ff_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool ff_stamp_file(const char *path, uint64_t out[FF_STAMP_WORDS])
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0)
+        return false;
+    const uint64_t words[FF_STAMP_WORDS] = {
+        (uint64_t)facts.st_size, (uint64_t)facts.st_dev, (uint64_t)facts.st_ino,
+        (uint64_t)facts.st_mtim.tv_sec, (uint64_t)facts.st_mtim.tv_nsec,
+        (uint64_t)facts.st_ctim.tv_sec, (uint64_t)facts.st_ctim.tv_nsec};
+    memcpy(out, words, sizeof words);
+    return true;
+}
+
 int ff_compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

@@ -18,6 +18,12 @@ void ff_release_mapping(const ff_mapping *mapping);  // the pages may go; they a
 
 bool ff_file_exists(const char *path);
 
+// What tells a file from any other on this machine, and from itself before it was written to: size, device, number,
+// times of its last writing and change. False if there is no such file.
+#define FF_STAMP_WORDS 7
+#define FF_STAMP_SIZE 0   // the word that is the size in bytes
+bool ff_stamp_file(const char *path, uint64_t out[FF_STAMP_WORDS]);
+
 // The names in a folder, but . and .., in the order of their bytes. To be freed with ff_names_free, also on failure.
 typedef struct ff_names {
     char **at;

@@ -392,3 +392,30 @@ ff_status ff_model_hash(ff_model *model, uint8_t out[32], ff_error *error)
     memcpy(out, model->hash, sizeof model->hash);
     return FF_OK;
 }
+
+static ff_status hash_text_encoder(const ff_model *model, uint8_t out[32], ff_error *error)
+{
+    const ff_weights *weights = model->text_files.weights;
+    uint64_t stamp[FF_STAMP_WORDS];
+    ff_sha256 hash;
+    ff_sha256_start(&hash);
+    ff_status status = hash_component(&hash, model->folder, "text_encoder", &model->text_files, error);
+    for (size_t i = 0; i < ff_weights_files(weights) && !status; i++) {
+        if (!ff_stamp_file(ff_weights_file(weights, i), stamp))
+            return ff_fail(error, FF_ERROR_IO, "%s: not there any more", ff_weights_file(weights, i));
+        if (stamp[FF_STAMP_SIZE] > HASHED_WHOLE)
+            ff_sha256_add(&hash, stamp, sizeof stamp);
+    }
+    ff_sha256_finish(&hash, out);
+    return status;
+}
+
+ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error *error)
+{
+    ff_status status = model->text_hashed ? FF_OK : hash_text_encoder(model, model->text_hash, error);
+    if (status)
+        return status;
+    model->text_hashed = true;
+    memcpy(out, model->text_hash, sizeof model->text_hash);
+    return FF_OK;
+}

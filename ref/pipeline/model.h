@@ -46,6 +46,8 @@ struct ff_model {
     ff_model_facts facts;
     bool hashed;
     uint8_t hash[32];          // of configs and weight headers, once hashed
+    bool text_hashed;
+    uint8_t text_hash[32];     // of ff_model_hash_text_encoder, once hashed
 };
 
 // folder/name
@@ -57,6 +59,10 @@ ff_status ff_defaults_read(ff_model *model, ff_error *error);
 
 // The expert that works at a timestep.
 size_t ff_model_expert(const ff_model *model, float timestep);
+
+// SHA-256 of what decides the text encoder's results: its part of ff_model_hash, and the stamps of those files that it
+// does not hash whole. Computed once and kept.
+ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error *error);
 
 size_t ff_component_bytes(const ff_component *component);  // of its weights, as stored
 

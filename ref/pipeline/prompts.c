@@ -29,6 +29,39 @@ static ff_status tokenise(ff_run_state *r, const char *prompt, const char *name,
     return ff_tap(&r->taps.trace, FF_DUMP_RUN, (ff_tapped){FF_I64, 1, count, ids}, r->error, "%s", name);
 }
 
+// What the embeddings of these ids are kept under. False: the encoder's files cannot be told, so that nothing is kept.
+static bool key_of(const ff_run_state *r, const int64_t *ids, size_t count, uint8_t key[32])
+{
+    static const char version[] = "firstframe prompt " FF_VERSION;
+    uint32_t backend = r->request->backend;
+    ff_sha256 hash;
+    if (!r->request->prompt_store || ff_model_hash_text_encoder(r->model, key, NULL))
+        return false;
+    ff_sha256_start(&hash);
+    ff_sha256_add(&hash, version, sizeof version);
+    ff_sha256_add(&hash, &backend, sizeof backend);  // others than our own kernels have other last bits
+    ff_sha256_add(&hash, key, 32);
+    ff_sha256_add(&hash, ids, count * sizeof *ids);
+    ff_sha256_finish(&hash, key);
+    return true;
+}
+
+// embeds: [count, text_dim], kept ones or else the text encoder's
+static ff_status embed(ff_run_state *r, const prompt_names *name, const int64_t *ids, size_t count, float *embeds)
+{
+    const ff_model *model = r->model;
+    const ff_prompt_store *store = r->request->prompt_store;
+    size_t values = count * model->facts.text_dim;
+    uint8_t key[32];
+    bool keyed = key_of(r, ids, count, key);
+    if (keyed && store->recall(store->user, key, values, embeds))
+        return FF_OK;
+    ff_status status = ff_text_encoder_run(model->text_encoder, r->kernels, r->arena, ids, count, embeds, r->error);
+    if (!status && keyed && !ff_check_finite(values, embeds, NULL, "%s", name->embeds))
+        store->keep(store->user, key, values, embeds);
+    return ff_run_blame(r, status, model->text_files.weights, name->doing);
+}
+
 // Prompt `which`: its embedding, padded with zeros to FF_TEXT_TOKENS rows, and what each expert makes of it.
 static ff_status encode_prompt(ff_run_state *r, size_t which, const char *prompt)
 {
@@ -43,8 +76,7 @@ static ff_status encode_prompt(ff_run_state *r, size_t which, const char *prompt
         return ff_run_fail_memory(r);
     memset(embeds, 0, FF_TEXT_TOKENS * dim * sizeof *embeds);
     if ((status = tokenise(r, prompt, name->ids, ids, &count)) ||
-        (status = ff_run_blame(r, ff_text_encoder_run(model->text_encoder, r->kernels, r->arena, ids, count, embeds,
-                                                      r->error), model->text_files.weights, name->doing)) ||
+        (status = embed(r, name, ids, count, embeds)) ||
         (status = ff_run_tap(r, 2, shape, embeds, name->embeds)) ||
         (status = ff_run_blame(r, ff_check_finite(FF_TEXT_TOKENS * dim, embeds, r->error, "%s", name->embeds), NULL,
                                name->doing)))

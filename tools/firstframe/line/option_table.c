@@ -285,6 +285,16 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MAKE,
         .help = "Says what the run would take, in time and memory, and does not run.",
         .foreign = "dry-run"},
+    [FF_OPTION_YES] = {
+        .name = "yes", .letter = 'y', .kind = FF_KIND_FLAG, .offset = VALUE(yes),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
+        .help = "Starts a run of more than six hours without asking.", .foreign = "assume-yes force"},
+    [FF_OPTION_NO_CACHE] = {
+        .name = "no-cache", .kind = FF_KIND_FLAG, .offset = VALUE(no_cache),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
+        .help = "Encodes the prompts anew and keeps nothing of them. Else what the text encoder makes of a prompt is kept "
+                "in $XDG_CACHE_HOME/firstframe or ~/.cache/firstframe, at most 200 MB, for the same words the next time.",
+        .foreign = "disable-cache"},
     [FF_OPTION_RESUME] = {
         .name = "resume", .kind = FF_KIND_FLAG, .offset = VALUE(resume),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,

@@ -42,8 +42,8 @@ typedef enum ff_option_id {
     FF_OPTION_DUMP, FF_OPTION_DUMP_LEVEL, FF_OPTION_LOAD,
     FF_OPTION_TOLERANCE, FF_OPTION_MAP, FF_OPTION_PLOT, FF_OPTION_HEAT_MAP,
     FF_OPTION_MODEL, FF_OPTION_DIMS, FF_OPTION_BLOCKS, FF_OPTION_DTYPE, FF_OPTION_ONLY,
-    FF_OPTION_THREADS, FF_OPTION_ISA, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_RESUME, FF_OPTION_QUIET,
-    FF_OPTION_VERBOSE, FF_OPTION_HELP,
+    FF_OPTION_THREADS, FF_OPTION_ISA, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_YES, FF_OPTION_NO_CACHE,
+    FF_OPTION_RESUME, FF_OPTION_QUIET, FF_OPTION_VERBOSE, FF_OPTION_HELP,
     FF_OPTIONS
 } ff_option_id;
 
@@ -124,7 +124,8 @@ typedef struct ff_options {
     double context, strength, seconds, fps, guidance, flow_shift, quality;
     size_t frames, count, steps, threads, blocks;
     int fit, mask_from, scheduler, dump_level, ablate, isa, backend, dims, dtype, only;
-    bool keep_first, color_match, show, lossless, no_metadata, estimate, resume, json, quiet, verbose, help;
+    bool keep_first, color_match, show, lossless, no_metadata, estimate, yes, no_cache, resume, json, quiet, verbose,
+        help;
 } ff_options;
 
 // Reads the arguments after the command's name; texts in *out point into arguments.

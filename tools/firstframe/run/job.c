@@ -1,4 +1,5 @@
 #include "job.h"
+#include "../cache/prompt_cache.h"
 #include "../files/host.h"
 #include "../pictures/pictures.h"
 #include "../files/protect.h"
@@ -45,6 +46,7 @@ static void fill_request(ff_job *job)
     request->dump_path = options->dump;
     request->dump_detail = details[options->dump_level];
     request->load_path = options->load;
+    request->prompt_store = options->no_cache ? NULL : ff_prompt_cache();
 
     job->fps = isnan(options->fps) ? job->facts.default_fps : options->fps;
     if (options->frames)
