@@ -24,8 +24,8 @@ const ff_command ff_command_table[] = {
      .does = "still to clip",
      .usage = "-i IMG -p MOTION [--seconds S | --frames N] [--last J] -o OUT.webp",
      .about = "Animates a still: the prompt says what moves. The output is an animated WebP, numbered PNGs "
-              "(f-%03d.png), a .y4m file, or `-` for YUV4MPEG on standard output, which ffmpeg reads. WebP and PNG have the "
-              "still's colour profile; where the still is transparent, white is taken.",
+              "(f-%03d.png), a .y4m file, `-` for YUV4MPEG on standard output, or an .mp4, .webm or .gif, made by ffmpeg "
+              "where it is installed. WebP and PNG have the still's colour profile; where the still is transparent, white is taken.",
      .example = "firstframe i2v -i portrait.png -p \"She slowly turns her head toward the camera.\" --seconds 3 "
                 "-o turn.webp"},
     {.bit = FF_COMMAND_T2V, .name = "t2v", .run = ff_command_t2v,

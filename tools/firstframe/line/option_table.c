@@ -156,13 +156,13 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_OUTPUT] = {
         .name = "output", .letter = 'o', .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(output),
         .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
-        .help = "Where to write; the ending says what: .webp, .png, f-%03d.png, .y4m, or - for YUV4MPEG on standard "
-                "output. For stills also a folder; for compare, explain always one.",
+        .help = "Where to write; the ending says what: .webp, .png, f-%03d.png, .y4m, - for YUV4MPEG on standard "
+                "output, or, where ffmpeg is installed, .mp4, .webm, .gif, which keep no record. For stills also a folder; for compare, explain always one.",
         .foreign = "out outfile output-file output-path output-dir outdir save-file save-path save-dir"},
     [FF_OPTION_QUALITY] = {
         .name = "quality", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(quality),
         .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
-        .minimum = 0, .maximum = 100, .help = "Of a lossy WebP, 0 to 100 (default 90; inpaint is lossless without it).",
+        .minimum = 0, .maximum = 100, .help = "Of a lossy WebP, MP4 or WebM, 0 to 100 (default 90; inpaint is lossless without it).",
         .foreign = "-q:v crf"},
     [FF_OPTION_LOSSLESS] = {
         .name = "lossless", .kind = FF_KIND_FLAG, .offset = VALUE(lossless),

@@ -23,10 +23,16 @@ static ff_status paint(const ff_job *job, const ff_image *frame, ff_original *ou
     return status;
 }
 
+// Without alpha, profiles and more than 8 bits, and in other colours than RGB.
+static bool is_video(ff_output_kind kind)
+{
+    return kind == FF_OUTPUT_Y4M || kind == FF_OUTPUT_VIDEO;
+}
+
 ff_status ff_kept_add(const ff_job *job, ff_output *output, const ff_image *frame, ff_error *error)
 {
     ff_original painted = {0};
-    if (!job->mask || !job->original.samples || ff_output_kind_of(output) == FF_OUTPUT_Y4M)
+    if (!job->mask || !job->original.samples || is_video(ff_output_kind_of(output)))
         return ff_output_add(output, frame, error);
     ff_status status = paint(job, frame, &painted, error);
     if (status == FF_OK)
@@ -57,28 +63,28 @@ static void note_kind(const ff_job *job, ff_output_kind kind, ff_report *report)
 {
     const ff_original *original = &job->original;
     const ff_colour_space *colours = &original->colours;
-    bool mends = job->options->command == FF_COMMAND_INPAINT, y4m = kind == FF_OUTPUT_Y4M;
+    bool mends = job->options->command == FF_COMMAND_INPAINT, video = is_video(kind);
     const char *lost[4];
     char text[120];
     size_t count = 0;
-    if (mends && y4m && !job->opaque)
+    if (mends && video && !job->opaque)
         lost[count++] = "transparency";
-    if (mends && original->depth == 16 && (y4m || kind == FF_OUTPUT_WEBP))
+    if (mends && original->depth == 16 && (video || kind == FF_OUTPUT_WEBP))
         lost[count++] = "16 bits a sample";
-    if (colours->profile && y4m)
+    if (colours->profile && video)
         lost[count++] = "colour profile";
-    if (ff_colour_space_needs_chunks(colours) && (y4m || kind == FF_OUTPUT_WEBP))
+    if (ff_colour_space_needs_chunks(colours) && (video || kind == FF_OUTPUT_WEBP))
         lost[count++] = "statement of its colours (cICP, gAMA or cHRM)";
     list(text, sizeof text, lost, count);
     if (count)
         ff_report_note(report, "the picture's %s cannot go into %s; a PNG keeps %s", text,
-                       y4m ? "YUV4MPEG2" : "a WebP", count == 1 ? "it" : "them");
+                       kind == FF_OUTPUT_Y4M ? "YUV4MPEG2" : video ? "a video" : "a WebP", count == 1 ? "it" : "them");
 }
 
 static void note_inpaint(const ff_job *job, ff_output_kind kind, ff_report *report)
 {
-    if (kind == FF_OUTPUT_Y4M)
-        ff_report_note(report, "YUV4MPEG2 rounds the colours outside the mask as well; a PNG keeps them");
+    if (is_video(kind))
+        ff_report_note(report, "a video rounds the colours outside the mask as well; a PNG keeps them");
     else if (kind == FF_OUTPUT_WEBP && !ff_kept_lossless(job->options))
         ff_report_note(report, "a WebP of --quality %g changes the colours outside the mask as well; --lossless or a "
                        "PNG keeps them", job->options->quality);

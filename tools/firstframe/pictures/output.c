@@ -11,6 +11,7 @@
 #include "../codecs/codec_y4m.h"
 #include "../files/metadata.h"
 #include "../files/protect.h"
+#include "../video/ffmpeg.h"
 
 #define PATH_ROOM 4096
 
@@ -24,6 +25,7 @@ struct ff_output {
     ff_atomic_file *files; // [count], those that finish puts in place
     size_t count, room;
     ff_webp_writer webp;
+    ff_ffmpeg ffmpeg;      // started by the first frame, as it would wait for it for as long as the run takes
 };
 
 // ---- names ----
@@ -66,6 +68,8 @@ ff_status ff_output_recognise(const char *path, ff_output_kind *out, ff_error *e
         *out = FF_OUTPUT_Y4M;
     } else if (ends_in(path, ".webp")) {
         *out = FF_OUTPUT_WEBP;
+    } else if (ff_ffmpeg_writes(path)) {
+        *out = FF_OUTPUT_VIDEO;
     } else if (ends_in(path, ".png")) {
         *out = find_percent(path) ? FF_OUTPUT_NUMBERED : FF_OUTPUT_PNG;
         if (*out == FF_OUTPUT_NUMBERED && !split_pattern(path, &before, &digits, &after))
@@ -73,8 +77,8 @@ ff_status ff_output_recognise(const char *path, ff_output_kind *out, ff_error *e
                            "%s: numbered files need exactly one %%d or %%0Nd in their name, as in f-%%03d.png", path);
     } else {
         return ff_fail(error, FF_ERROR_INPUT,
-                       "%s: the output must end in .webp, .png (f-%%03d.png for every frame) or .y4m, or be - (stdout)",
-                       path);
+                       "%s: the output must end in .webp, .png (f-%%03d.png for every frame), .y4m, .mp4, .webm or .gif, or "
+                       "be - (stdout)", path);
     }
     return FF_OK;
 }
@@ -151,6 +155,8 @@ static ff_status start_file(ff_output *output, ff_error *error)
     const ff_output_settings *settings = &output->settings;
     ff_webp_settings webp = {settings->width,    settings->height,  settings->frames, settings->fps,
                              settings->lossless, settings->quality, settings->colours};
+    if (output->kind == FF_OUTPUT_VIDEO)
+        return close_file(output, error);   // ffmpeg writes it
     if (output->kind == FF_OUTPUT_WEBP)
         return ff_webp_start(&output->webp, output->file, output->path, &webp, error);
     return output->kind == FF_OUTPUT_Y4M && !output->to_stdout ? start_y4m(output, error) : FF_OK;
@@ -167,6 +173,8 @@ static ff_status open_kind(ff_output_kind kind, const char *path, const ff_outpu
         return ff_fail(error, FF_ERROR_INPUT,
                        "%s: a PNG holds one frame, not %zu; name it f-%%03d.png for a file each, or .webp", path,
                        settings->frames);
+    if (kind == FF_OUTPUT_VIDEO && (status = ff_ffmpeg_check(path, error)) != FF_OK)
+        return status;
     ff_output *output = calloc(1, sizeof(*output));
     if (!output || !(output->path = strdup(path))) {
         free(output);
@@ -240,6 +248,20 @@ static ff_status add_y4m(ff_output *output, const ff_original *picture, ff_error
     return status;
 }
 
+static ff_status add_video(ff_output *output, const ff_original *picture, ff_error *error)
+{
+    const ff_output_settings *settings = &output->settings;
+    const ff_ffmpeg_settings video = {settings->width, settings->height, settings->fps, settings->quality};
+    ff_image flat;
+    ff_status status = ff_original_flatten(picture, 255, &flat, error);
+    if (status == FF_OK && output->added == 0)
+        status = ff_ffmpeg_start(&output->ffmpeg, output->path, output->files[0].temporary, &video, error);
+    if (status == FF_OK)
+        status = ff_ffmpeg_add(&output->ffmpeg, &flat, error);
+    free(flat.rgb);
+    return status;
+}
+
 ff_status ff_output_add_original(ff_output *output, const ff_original *picture, ff_error *error)
 {
     const ff_output_settings *settings = &output->settings;
@@ -257,6 +279,9 @@ ff_status ff_output_add_original(ff_output *output, const ff_original *picture, 
         break;
     case FF_OUTPUT_Y4M:
         status = add_y4m(output, picture, error);
+        break;
+    case FF_OUTPUT_VIDEO:
+        status = add_video(output, picture, error);
         break;
     case FF_OUTPUT_PNG:
     case FF_OUTPUT_NUMBERED:
@@ -311,6 +336,9 @@ static ff_status complete_files(ff_output *output, const char *metadata, ff_erro
         break;
     case FF_OUTPUT_Y4M:
         break;
+    case FF_OUTPUT_VIDEO:
+        status = ff_ffmpeg_finish(&output->ffmpeg, error);
+        break;
     }
     if (status == FF_OK && output->to_stdout)
         status = close_file(output, error);
@@ -338,6 +366,7 @@ void ff_output_abandon(ff_output *output)
 {
     if (!output)
         return;
+    ff_ffmpeg_abandon(&output->ffmpeg);
     ff_atomic_abandon(output->files, output->count);
     free(output->files);
     free(output->path);

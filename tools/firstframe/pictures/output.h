@@ -3,6 +3,7 @@
 //     still.png       one frame
 //     f-%03d.png      a numbered PNG for every frame, from 0; a % in a folder's name means nothing
 //     clip.y4m or -   YUV4MPEG2, 4:4:4, BT.601 limited range; `-` is stdout
+//     clip.mp4, .webm, .gif   what ffmpeg makes of that
 // Frames are encoded as they come and nothing in memory grows with the clip. Everything is written to temporary files
 // beside the output, created when it is opened, and renamed at the end; until then what was there stays as it was.
 #ifndef FF_OUTPUT_H
@@ -10,7 +11,8 @@
 
 #include "original.h"
 
-typedef enum ff_output_kind { FF_OUTPUT_WEBP, FF_OUTPUT_PNG, FF_OUTPUT_NUMBERED, FF_OUTPUT_Y4M } ff_output_kind;
+typedef enum ff_output_kind { FF_OUTPUT_WEBP, FF_OUTPUT_PNG, FF_OUTPUT_NUMBERED, FF_OUTPUT_Y4M,
+                              FF_OUTPUT_VIDEO } ff_output_kind;
 
 // Fails if the ending is none of the above or a pattern is not one %d or %0Nd. Touches no file.
 ff_status ff_output_recognise(const char *path, ff_output_kind *out, ff_error *error);
@@ -20,14 +22,14 @@ typedef struct ff_output_settings {
     size_t frames;         // that will come
     double fps;            // frame i is shown from round(1000 i / fps) ms; not used for PNG
     bool lossless;         // WebP
-    double quality;        // WebP when not lossless: 0 to 100
+    double quality;        // WebP when not lossless, and video: 0 to 100
     const ff_colour_space *colours;  // what numbers mean, for PNG and, if it is a profile, WebP; the caller's, or NULL
 } ff_output_settings;
 
 typedef struct ff_output ff_output;
 
 // Opens the first temporary file, so that what cannot be written is known before the long run. FF_ERROR_INPUT: the
-// settings do not suit the kind (several frames into one PNG). FF_ERROR_IO: the folder does not exist or is not
+// settings do not suit the kind (several frames into one PNG), or there is no ffmpeg. FF_ERROR_IO: the folder does not exist or is not
 // writable, or the output is a folder.
 ff_status ff_output_open(const char *path, const ff_output_settings *settings, ff_output **out, ff_error *error);
 

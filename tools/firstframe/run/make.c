@@ -8,6 +8,7 @@
 #include "../pictures/pictures.h"
 #include "record.h"
 #include "seed_run.h"
+#include "../video/ffmpeg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +227,12 @@ static ff_status choose_destination(batch *all, ff_error *error)
     ff_output_kind kind = FF_OUTPUT_PNG;
     if (!all->destination.folder && (status = ff_output_recognise(options->output, &kind, error)) != FF_OK)
         return status;
+    if (kind == FF_OUTPUT_VIDEO && (status = ff_ffmpeg_check(options->output, error)) != FF_OK)
+        return status;
     ff_kept_note(job, kind, job->report);
+    if (kind == FF_OUTPUT_VIDEO && !options->no_metadata)
+        ff_report_note(job->report, "%s keeps no record of how it was made, so that `again` cannot make it once more; "
+                       ".webp and .png do", options->output);
     if (!options->resume)
         return ff_destination_check_free(&all->destination, error);
     return all->destination.numbered ? check_existing(all, error) : FF_OK;
