@@ -1,5 +1,6 @@
 // firstframe explain: one run of image-to-video, shown from the inside.
 #include "commands.h"
+#include "../before/long_run.h"
 #include "../files/encoding.h"
 #include "../run/estimate.h"
 #include "../explain/explanation.h"
@@ -288,15 +289,21 @@ static ff_status write_page(const ff_explanation *all, ff_report *report, double
     return status;
 }
 
+static size_t count_trials(const ff_explanation *all)
+{
+    size_t trials = 1;
+    for (int i = 0; i < 3; i++)
+        trials += is_chosen(all->options, i);
+    return trials;
+}
+
 static ff_status estimate_all(const ff_explanation *all, const ff_job *job, ff_report *report, ff_error *error)
 {
     ff_estimate estimate;
-    size_t trials = 1;
+    size_t trials = count_trials(all);
     ff_status status = ff_estimate_start(&estimate, all->options, report, error);
     if (status != FF_OK)
         return status;
-    for (int i = 0; i < 3; i++)
-        trials += is_chosen(all->options, i);
     ff_estimate_add_runs(&estimate, "clips", job, trials);
     ff_estimate_add_passes(&estimate, "steps", "of them to decode", job->plan.gflop_decode,
                            count_looks(job->plan.steps));
@@ -317,6 +324,8 @@ static ff_status explain(ff_explanation *all, ff_job *job, ff_report *report, do
         ff_kept_note_page(job, report);
     if (status == FF_OK)
         status = ff_job_check_memory(job, error);
+    if (status == FF_OK)
+        status = ff_long_run_check(job, count_trials(all), error);
     if (status == FF_OK)
         status = make_room(all, job, error);
     if (status == FF_OK)

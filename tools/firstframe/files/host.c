@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,6 +162,19 @@ bool ff_host_same_place(const char *a, const char *b)
         return true;
     return strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) == 0 && find_folder_of(a, &folder_a) &&
            find_folder_of(b, &folder_b) && folder_a.st_dev == folder_b.st_dev && folder_a.st_ino == folder_b.st_ino;
+}
+
+bool ff_host_free_space(const char *path, ff_free_space *out)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    struct statvfs disk;
+    struct stat facts;
+    bool told = folder && statvfs(folder, &disk) == 0 && stat(folder, &facts) == 0 && disk.f_blocks > 0;
+    if (told)
+        *out = (ff_free_space){(uint64_t)disk.f_bavail * disk.f_frsize, (uint64_t)facts.st_dev};
+    free(folder);
+    return told;
 }
 
 char *ff_host_real_path(const char *path)

@@ -37,6 +37,11 @@ bool ff_host_exists(const char *path);
 bool ff_host_is_folder(const char *path);
 // Whether two paths name one place for a file, which need not be there: the same name in the same folder.
 bool ff_host_same_place(const char *a, const char *b);
+// What this user may still write on the disk of the folder that a path lies in. False if it cannot be told.
+typedef struct ff_free_space {
+    uint64_t bytes, disk;        // disk: the same for paths on the same one
+} ff_free_space;
+bool ff_host_free_space(const char *path, ff_free_space *out);
 // The path without links on the way, to be freed; NULL if there is no such file.
 char *ff_host_real_path(const char *path);
 // Makes the folder and those above it. *made: whether it was not there before.

@@ -287,7 +287,7 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .foreign = "dry-run"},
     [FF_OPTION_YES] = {
         .name = "yes", .letter = 'y', .kind = FF_KIND_FLAG, .offset = VALUE(yes),
-        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_EXPLAIN | FF_COMMAND_AGAIN,
         .help = "Starts a run of more than six hours without asking.", .foreign = "assume-yes force"},
     [FF_OPTION_NO_CACHE] = {
         .name = "no-cache", .kind = FF_KIND_FLAG, .offset = VALUE(no_cache),
@@ -298,7 +298,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_RESUME] = {
         .name = "resume", .kind = FF_KIND_FLAG, .offset = VALUE(resume),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_RUN | FF_COMMAND_AGAIN,
-        .help = "Goes on with a run that was interrupted: give the same options again.",
+        .help = "Goes on with a run that was interrupted: give the same options again. --quality, --fps and the output's "
+                "ending may be others; what was denoised is not denoised again.",
         .foreign = "continue"},
     [FF_OPTION_QUIET] = {
         .name = "quiet", .letter = 'q', .kind = FF_KIND_FLAG, .offset = VALUE(quiet),

@@ -1,5 +1,6 @@
 // --estimate: what a run would take.
 #include "estimate.h"
+#include "../before/long_run.h"
 #include "check/figures/clip.h"
 #include "../line/progress.h"
 
@@ -33,8 +34,7 @@ ff_status ff_job_estimate(ff_job *job, ff_error *error)
     ff_status status = ff_measure_speed(job->request.threads, job->request.isa, job->request.backend, &speed, error);
     if (status != FF_OK)
         return status;
-    // text and denoising are matrix products for the most part, encoding and decoding convolutions
-    double seconds = (work[0] + work[2]) / speed.matmul + (work[1] + work[3]) / speed.convolution;
+    double seconds = ff_plan_seconds(plan, &speed);
     ff_print_duration(seconds, duration);
     ff_json_whole(report->object, "count", count);
     ff_json_whole(report->object, "width", plan->width);
@@ -109,17 +109,16 @@ static size_t larger(size_t a, size_t b)
 void ff_estimate_add_runs(ff_estimate *estimate, const char *name, const ff_job *job, size_t count)
 {
     const ff_plan *plan = &job->plan;
-    double products = plan->gflop_text + plan->gflop_denoise, convolutions = plan->gflop_encode + plan->gflop_decode;
+    double work_each = plan->gflop_text + plan->gflop_denoise + plan->gflop_encode + plan->gflop_decode;
     char frames[48] = "", work[32];
     if (plan->frames > 1)
         snprintf(frames, sizeof frames, "%zu frames of ", plan->frames);
-    add_part(estimate, name, count, products + convolutions,
-             products / estimate->speed.matmul + convolutions / estimate->speed.convolution);
+    add_part(estimate, name, count, work_each, ff_plan_seconds(plan, &estimate->speed));
     estimate->memory_bytes = larger(estimate->memory_bytes, plan->memory_bytes);
     estimate->weight_bytes = larger(estimate->weight_bytes, plan->weight_bytes);
     estimate->temporary_bytes = larger(estimate->temporary_bytes, plan->temporary_bytes);
     ff_report_line(estimate->report, "%-16s %zu x %s%zux%zu in %zu evaluations, %s GFLOP each", name, count, frames,
-                   plan->width, plan->height, plan->evaluations, print_work(products + convolutions, work));
+                   plan->width, plan->height, plan->evaluations, print_work(work_each, work));
 }
 
 void ff_estimate_add_passes(ff_estimate *estimate, const char *name, const char *what, double gflop, size_t count)

@@ -3,7 +3,6 @@
 #define FF_ESTIMATE_H
 
 #include "job.h"
-#include "check/bench/bench.h"
 
 typedef struct ff_estimate {
     ff_report *report;

@@ -6,6 +6,7 @@
 #include "../line/options.h"
 #include "../pictures/original.h"
 #include "../line/report.h"
+#include "check/bench/bench.h"
 
 typedef struct ff_job {
     const ff_options *options;             // as given

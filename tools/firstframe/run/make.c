@@ -1,4 +1,6 @@
 #include "make.h"
+#include "../before/long_run.h"
+#include "../before/room.h"
 #include "../draw/contact_sheet.h"
 #include "../files/destination.h"
 #include "../files/host.h"
@@ -253,6 +255,10 @@ ff_status ff_make(ff_job *job, ff_error *error)
         status = choose_seed(job, error);
     if (status == FF_OK)
         status = choose_destination(&all, error);
+    if (status == FF_OK)
+        status = ff_room_check(job, job->options->count, error);
+    if (status == FF_OK)
+        status = ff_long_run_check(job, job->options->count, error);
     if (status == FF_OK && all.sheet && !(all.cells = calloc(all.destination.count, sizeof *all.cells)))
         status = ff_fail(error, FF_ERROR_MEMORY, "no memory for the contact sheet");
     if (status == FF_OK && all.destination.folder)

@@ -1,5 +1,6 @@
 #include "resume_run.h"
 #include "../files/host.h"
+#include "../line/text_of.h"
 #include "record.h"
 
 #include <stdlib.h>
@@ -101,4 +102,20 @@ ff_status ff_state_read(const char *path, const cJSON *record, uint8_t **bytes, 
     cJSON_Delete(then);
     free(file);
     return status;
+}
+
+bool ff_state_find_other(const char *output, const cJSON *record, char **path, uint8_t **bytes, size_t *size)
+{
+    static const char *const endings[] = {".webp", ".png", ".y4m", ".mp4", ".webm", ".gif"};
+    const char *slash = strrchr(output, '/'), *dot = strrchr(slash ? slash : output, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+        char *other = ff_text_of("%.*s%s.state", (int)(dot - output), output, endings[i]);
+        if (other && strcmp(dot, endings[i]) != 0 && ff_host_exists(other) &&
+            ff_state_read(other, record, bytes, size, NULL) == FF_OK) {
+            *path = other;
+            return true;
+        }
+        free(other);
+    }
+    return false;
 }

@@ -10,6 +10,10 @@
 // "OUT.state" for an output. The caller frees it; NULL without memory.
 char *ff_state_path(const char *output);
 
+// The state of a run that would give the same frames as `record` but was to write them under another ending of the same
+// name: what "clip.webp.state" is to clip.mp4. *path, *bytes are the caller's, to be freed. False: there is none.
+bool ff_state_find_other(const char *output, const cJSON *record, char **path, uint8_t **bytes, size_t *size);
+
 // record: the run's, as text.
 ff_status ff_state_write(const char *path, const char *record, const void *bytes, size_t size, ff_error *error);
 

@@ -24,6 +24,7 @@ typedef struct run {
     cJSON *record;
     char *record_text;     // without what is only known at the end
     char *state_path;      // NULL: no state is kept
+    char *other_state_path;  // the state that was found under another ending, or NULL
     uint8_t *state;        // to go on from
     size_t state_size;
     bool state_kept, state_failed;
@@ -139,6 +140,11 @@ static ff_status prepare(run *one, ff_error *error)
         return FF_OK;
     }
     bool begun = ff_host_exists(one->state_path);
+    if (!begun && ff_state_find_other(one->path, one->record, &one->other_state_path, &one->state, &one->state_size)) {
+        one->state_kept = true;
+        ff_report_note(one->job->report, "goes on from %s", one->other_state_path);
+        return FF_OK;
+    }
     if (!begun && options->count > 1)
         return FF_OK;
     if (!begun && !ff_host_exists(one->path)) {  // interrupted before its first step was done
@@ -190,6 +196,8 @@ static ff_status finish_output(run *one, const ff_result *result, ff_error *erro
     cJSON_free(metadata);
     if (status == FF_OK && one->state_path)
         ff_host_remove_file(one->state_path);
+    if (status == FF_OK && one->other_state_path)
+        ff_host_remove_file(one->other_state_path);
     return status;
 }
 
@@ -278,9 +286,10 @@ void ff_run_report_kept(ff_job *job, const char *path, uint64_t seed, const cJSO
 
 static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
 {
+    const char *kept = one->other_state_path && one->steps == 0 ? one->other_state_path : one->state_path;
     if (status == FF_CANCELLED && one->state_kept)
         return ff_fail(error, status, "interrupted; %s keeps what was done, and the same command with --resume goes on "
-                       "from there", one->state_path);
+                       "from there", kept);
     if (status == FF_CANCELLED && one->path && strcmp(one->path, "-") == 0)
         return ff_fail(error, status, "interrupted; what went to standard output is not the whole clip");
     if (status == FF_CANCELLED)
@@ -290,7 +299,7 @@ static ff_status explain_stop(const run *one, ff_status status, ff_error *error)
         return status;
     }
     if (one->state_kept)
-        ff_report_note(one->job->report, "%s keeps what was done; --resume goes on from there", one->state_path);
+        ff_report_note(one->job->report, "%s keeps what was done; --resume goes on from there", kept);
     return status;
 }
 
@@ -350,6 +359,7 @@ ff_status ff_run_seed(ff_job *job, uint64_t seed, const char *path, bool several
     ff_output_abandon(one.output);
     free(one.state);
     free(one.state_path);
+    free(one.other_state_path);
     cJSON_free(one.record_text);
     cJSON_Delete(one.record);
     return status;
