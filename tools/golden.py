@@ -1,7 +1,7 @@
 """Writes golden/diffusers again: every golden, from PyTorch, diffusers, transformers, ftfy and Pillow.
 
     python3 -m pip install -r tools/requirements.txt
-    python3 tools/golden.py [STAGE...]      image text vae transformer sampler models runs conformance; without, all
+    python3 tools/golden.py [STAGE...]      image gguf_files text vae transformer sampler models runs conformance; without, all
 
 Each stage is one script in tools/golden and can be run alone. A machine with AVX2 is needed: torch draws other noise
 without it (beyond 1e-6). Rounding: tools/golden/runs.py runs each whole-run case in float64 too, with diffusers' own
@@ -14,7 +14,7 @@ import sys
 
 REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
 PINNED = ["torch", "diffusers", "transformers"]  # what decides the tensors
-STAGES = ["image", "text", "vae", "transformer", "sampler", "models", "runs", "conformance"]
+STAGES = ["image", "gguf_files", "text", "vae", "transformer", "sampler", "models", "runs", "conformance"]
 
 
 def main():

@@ -53,6 +53,7 @@ static ff_status read_text(cursor *c, const char *where, ff_gguf_text *out)
 {
     uint64_t size;
     ff_status status = read_number(c, 8, where, &size);
+    *out = (ff_gguf_text){0};
     if (status)
         return status;
     if (size > left(c))
