@@ -60,6 +60,20 @@ static inline ivec ivec_or(ivec a, ivec b) { return _mm512_or_si512(a, b); }
 static inline ivec ivec_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
 #define ivec_shift_left(a, n) _mm512_slli_epi32(a, n)
 #define ivec_shift_right_signed(a, n) _mm512_srai_epi32(a, n)
+// Zeros come from the left. The number of places may be a variable; `each` has one for each lane.
+static inline ivec ivec_shift_right(ivec a, int n) { return _mm512_srl_epi32(a, _mm_cvtsi32_si128(n)); }
+static inline ivec ivec_shift_right_each(ivec a, ivec n) { return _mm512_srlv_epi32(a, n); }
+// VEC bytes, unsigned and signed.
+static inline ivec ivec_widen_u8(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+static inline ivec ivec_widen_i8(const uint8_t *p)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+// Signed integers, rounded to nearest.
+static inline vec vec_from_integers(ivec a) { return _mm512_cvtepi32_ps(a); }
 
 static inline vec vec_widen_bf16(const uint16_t *p)
 {
@@ -68,6 +82,13 @@ static inline vec vec_widen_bf16(const uint16_t *p)
 static inline vec vec_widen_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+static inline vec vec_set_f16(uint16_t x) { return _mm512_cvtph_ps(_mm256_set1_epi16((short)x)); }
+
+// table[index] for each lane; 0 <= index < 16.
+static inline vec vec_look_up(const float table[16], ivec index)
+{
+    return _mm512_permutexvar_ps(index, _mm512_loadu_ps(table));
 }
 
 // Swaps the two of each pair of lanes: (a1, a0, a3, a2, ...).
@@ -160,6 +181,17 @@ static inline ivec ivec_or(ivec a, ivec b) { return _mm256_or_si256(a, b); }
 static inline ivec ivec_xor(ivec a, ivec b) { return _mm256_xor_si256(a, b); }
 #define ivec_shift_left(a, n) _mm256_slli_epi32(a, n)
 #define ivec_shift_right_signed(a, n) _mm256_srai_epi32(a, n)
+static inline ivec ivec_shift_right(ivec a, int n) { return _mm256_srl_epi32(a, _mm_cvtsi32_si128(n)); }
+static inline ivec ivec_shift_right_each(ivec a, ivec n) { return _mm256_srlv_epi32(a, n); }
+static inline ivec ivec_widen_u8(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+static inline ivec ivec_widen_i8(const uint8_t *p)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+static inline vec vec_from_integers(ivec a) { return _mm256_cvtepi32_ps(a); }
 
 static inline vec vec_widen_bf16(const uint16_t *p)
 {
@@ -168,6 +200,14 @@ static inline vec vec_widen_bf16(const uint16_t *p)
 static inline vec vec_widen_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+static inline vec vec_set_f16(uint16_t x) { return _mm256_cvtph_ps(_mm_set1_epi16((short)x)); }
+
+static inline vec vec_look_up(const float table[16], ivec index)
+{
+    __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index);
+    __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));  // bit 3 as the sign
 }
 
 static inline vec vec_swap_pairs(vec a) { return _mm256_permute_ps(a, 0xB1); }
@@ -254,9 +294,36 @@ static inline ivec ivec_or(ivec a, ivec b) { return vorrq_u32(a, b); }
 static inline ivec ivec_xor(ivec a, ivec b) { return veorq_u32(a, b); }
 #define ivec_shift_left(a, n) vshlq_n_u32(a, n)
 #define ivec_shift_right_signed(a, n) vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(a), n))
+static inline ivec ivec_shift_right(ivec a, int n) { return vshlq_u32(a, vdupq_n_s32(-n)); }
+static inline ivec ivec_shift_right_each(ivec a, ivec n) { return vshlq_u32(a, vnegq_s32(vreinterpretq_s32_u32(n))); }
+static inline uint8x8_t ivec_four_bytes(const uint8_t *p)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return vreinterpret_u8_u32(vdup_n_u32(bytes));
+}
+static inline ivec ivec_widen_u8(const uint8_t *p)
+{
+    return vmovl_u16(vget_low_u16(vmovl_u8(ivec_four_bytes(p))));
+}
+static inline ivec ivec_widen_i8(const uint8_t *p)
+{
+    int16x8_t words = vmovl_s8(vreinterpret_s8_u8(ivec_four_bytes(p)));
+    return vreinterpretq_u32_s32(vmovl_s16(vget_low_s16(words)));
+}
+static inline vec vec_from_integers(ivec a) { return vcvtq_f32_s32(vreinterpretq_s32_u32(a)); }
 
 static inline vec vec_widen_bf16(const uint16_t *p) { return vec_from_bits(vshll_n_u16(vld1_u16(p), 16)); }
 static inline vec vec_widen_f16(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+static inline vec vec_set_f16(uint16_t x) { return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(x))); }
+
+static inline vec vec_look_up(const float table[16], ivec index)
+{
+    const uint8_t *bytes = (const uint8_t *)table;
+    uint8x16x4_t floats = {{vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48)}};
+    ivec places = vaddq_u32(vmulq_n_u32(index, 0x04040404u), vdupq_n_u32(0x03020100u));  // of the bytes of each float
+    return vreinterpretq_f32_u8(vqtbl4q_u8(floats, vreinterpretq_u8_u32(places)));
+}
 
 static inline vec vec_swap_pairs(vec a) { return vrev64q_f32(a); }
 static inline vec vec_alternate(vec a, vec b)

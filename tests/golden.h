@@ -1,4 +1,4 @@
-// Goldens: tensors that PyTorch, diffusers, transformers or Pillow computed, dumped by scripts in tools/golden.
+// Goldens: tensors that PyTorch, diffusers, transformers, Pillow or gguf computed, dumped by scripts in tools/golden.
 #ifndef FF_TESTS_GOLDEN_H
 #define FF_TESTS_GOLDEN_H
 
