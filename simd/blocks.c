@@ -1,4 +1,5 @@
-// Whole blocks of quantised elements, a vector of elements at a time; the formats are explained in ref/kernels.
+// Whole blocks of quantised elements, a vector of elements at a time. ref/kernels/blocks.c and blocks_k.c say what the
+// formats are.
 #include "blocks.h"
 #include "vector.h"
 
@@ -178,8 +179,6 @@ static inline void block_iq4_xs(const uint8_t *block, float *out)
 
 // ---- codes of a byte ----
 
-#define CODES 64  // that are decoded together
-
 // value with the sign bit of a code.
 static inline vec signed_as(vec value, ivec code)
 {
@@ -199,40 +198,33 @@ static inline vec magnitude_of(ivec code, int fraction_bits, int bias)
     return vec_select(vec_less(normal, vec_from_bits(one)), subnormal, normal);
 }
 
-static inline void codes_f8_e4m3(const uint8_t *codes, float *out)
+static inline vec codes_f8_e4m3(const uint8_t *codes)
 {
-    for (size_t i = 0; i < CODES; i += VEC) {
-        ivec code = ivec_widen_u8(codes + i);
-        vec magnitude = magnitude_of(code, 3, 7);
-        magnitude = vec_select(vec_less(vec_set(448), magnitude), vec_set(NAN), magnitude);
-        vec_store(out + i, signed_as(magnitude, code));
-    }
+    ivec code = ivec_widen_u8(codes);
+    vec magnitude = magnitude_of(code, 3, 7);
+    return signed_as(vec_select(vec_less(vec_set(448), magnitude), vec_set(NAN), magnitude), code);
 }
 
-// From 2^16 on, exponent 31: infinity or NaN, exponent 255 of a float.
-static inline void codes_f8_e5m2(const uint8_t *codes, float *out)
+// Beyond 57344 the exponent is 31, that of infinity and NaN; a float's is 255.
+static inline vec codes_f8_e5m2(const uint8_t *codes)
 {
-    for (size_t i = 0; i < CODES; i += VEC) {
-        ivec code = ivec_widen_u8(codes + i);
-        vec magnitude = magnitude_of(code, 2, 15);
-        vec beyond = vec_from_bits(ivec_or(vec_bits(magnitude), ivec_set(255u << 23)));
-        magnitude = vec_select(vec_less(vec_set(57344), magnitude), beyond, magnitude);
-        vec_store(out + i, signed_as(magnitude, code));
-    }
+    ivec code = ivec_widen_u8(codes);
+    vec magnitude = magnitude_of(code, 2, 15);
+    vec beyond = vec_from_bits(ivec_or(vec_bits(magnitude), ivec_set(255u << 23)));
+    return signed_as(vec_select(vec_less(vec_set(57344), magnitude), beyond, magnitude), code);
 }
 
-static inline void codes_i8(const uint8_t *codes, float *out)
+static inline vec codes_i8(const uint8_t *codes)
 {
-    for (size_t i = 0; i < CODES; i += VEC)
-        vec_store(out + i, vec_from_integers(ivec_widen_i8(codes + i)));
+    return vec_from_integers(ivec_widen_i8(codes));
 }
 
 // ---- runs ----
 
 typedef void decode_whole(const uint8_t *block, float *out);
 
-// Elements [first, first + count) of a row of blocks. Blocks at its ends that are not in it as a whole are decoded into a
-// copy.
+// Elements [first, first + count) of a row of blocks. Of blocks at its ends that are not in it as a whole, a copy is
+// decoded, so that a run of a few elements costs a block.
 static inline __attribute__((always_inline)) void decode_blocks(decode_whole *decode, size_t elements, size_t bytes,
                                                                 const uint8_t *row, size_t first, size_t count,
                                                                 float *out)
@@ -251,18 +243,18 @@ static inline __attribute__((always_inline)) void decode_blocks(decode_whole *de
     }
 }
 
-// The same of a row of codes; codes behind the run are not touched.
-static inline __attribute__((always_inline)) void decode_codes(decode_whole *decode, const uint8_t *codes, size_t count,
-                                                               float *out)
+typedef vec decode_vector(const uint8_t *codes);
+
+// `count` codes. What lies behind them is not read.
+static inline __attribute__((always_inline)) void decode_codes(decode_vector *decode, const uint8_t *codes,
+                                                               size_t count, float *out)
 {
-    for (; count >= CODES; codes += CODES, out += CODES, count -= CODES)
-        decode(codes, out);
+    for (; count >= VEC; codes += VEC, out += VEC, count -= VEC)
+        vec_store(out, decode(codes));
     if (count) {
-        uint8_t rest[CODES] = {0};
-        float values[CODES];
+        uint8_t rest[VEC] = {0};
         memcpy(rest, codes, count);
-        decode(rest, values);
-        memcpy(out, values, count * sizeof *out);
+        vec_store_some(out, count, decode(rest));
     }
 }
 
@@ -271,7 +263,7 @@ static inline __attribute__((always_inline)) void decode_codes(decode_whole *dec
     {                                                                                                    \
         decode_blocks(block_##suffix, FF_##name##_ELEMENTS, FF_##name##_BYTES, row, first, count, out);  \
     }
-#define CODES_OF(suffix)                                                                  \
+#define CODES(suffix)                                                                     \
     static void decode_##suffix(const void *row, size_t first, size_t count, float *out)  \
     {                                                                                     \
         decode_codes(codes_##suffix, (const uint8_t *)row + first, count, out);           \
@@ -289,9 +281,9 @@ BLOCKS(Q5_K, q5_k)
 BLOCKS(Q6_K, q6_k)
 BLOCKS(IQ4_NL, iq4_nl)
 BLOCKS(IQ4_XS, iq4_xs)
-CODES_OF(f8_e4m3)
-CODES_OF(f8_e5m2)
-CODES_OF(i8)
+CODES(f8_e4m3)
+CODES(f8_e5m2)
+CODES(i8)
 
 ff_decode *FF_SIMD_NAME(ff_simd_decoder_)(ff_block_type type)
 {
