@@ -14,15 +14,15 @@ static bool same(float a, float b)
 }
 
 // Holds a decoder against the values of [count] whole blocks.
-static void assert_decodes(const ff_block_format *format, const void *blocks, size_t count, const float *values)
+static void assert_decodes(ff_dtype dtype, const void *blocks, size_t count, const float *values)
 {
-    size_t elements = count * format->elements;
+    size_t elements = count * dtype->block;
     float *out = malloc(elements * sizeof *out);
     assert_non_null(out);
-    format->decode(blocks, 0, elements, out);
+    dtype->decode(blocks, 0, elements, out);
     for (size_t i = 0; i < elements; i++)
         if (!same(out[i], values[i]))
-            fail_msg("%s: element %zu is %a, expected %a", format->name, i, (double)out[i], (double)values[i]);
+            fail_msg("%s: element %zu is %a, expected %a", dtype->name, i, (double)out[i], (double)values[i]);
     free(out);
 }
 
@@ -36,13 +36,13 @@ static void test_blocks_are_what_gguf_makes_of_them(void **state)
         char name[32];
         ff_weight blocks;
         size_t count;
-        snprintf(name, sizeof name, "%s.blocks", format->name);
+        snprintf(name, sizeof name, "%s.blocks", format->element.name);
         assert_true(ff_weights_find(golden, name, &blocks) && blocks.dtype == FF_U8);
-        assert_int_equal(blocks.shape[1], format->bytes);
-        snprintf(name, sizeof name, "%s.values", format->name);
+        assert_int_equal(blocks.shape[1], format->element.bytes);
+        snprintf(name, sizeof name, "%s.values", format->element.name);
         const float *values = golden_f32(golden, name, &count);
-        assert_int_equal(count, blocks.shape[0] * format->elements);
-        assert_decodes(format, blocks.data, blocks.shape[0], values);
+        assert_int_equal(count, blocks.shape[0] * format->element.block);
+        assert_decodes(&format->element, blocks.data, blocks.shape[0], values);
     }
     ff_weights_close(golden);
 }
@@ -56,7 +56,7 @@ static void test_codes_are_what_torch_makes_of_them(void **state)
     for (size_t type = 0; type < FF_BLOCK_TYPES; type++) {
         const ff_block_format *format = &ff_block_formats[type];
         if (format->ggml == FF_NOT_GGML)
-            assert_decodes(format, codes, 256, golden_f32(golden, format->name, NULL));
+            assert_decodes(&format->element, codes, 256, golden_f32(golden, format->element.name, NULL));
     }
     ff_weights_close(golden);
 }
@@ -66,22 +66,22 @@ static void test_any_run_is_a_part_of_the_whole(void **state)
 {
     static float whole[2 * FF_BLOCK_MOST], out[2 * FF_BLOCK_MOST + 2];
     for (size_t type = 0; type < FF_BLOCK_TYPES; type++) {
-        const ff_block_format *format = &ff_block_formats[type];
-        size_t elements = 2 * format->elements;
-        uint8_t *row = malloc(2 * format->bytes);
+        ff_dtype dtype = &ff_block_formats[type].element;
+        size_t elements = 2 * dtype->block;
+        uint8_t *row = malloc(2 * dtype->bytes);
         assert_non_null(row);
-        for (size_t i = 0; i < 2 * format->bytes; i++)
+        for (size_t i = 0; i < 2 * dtype->bytes; i++)
             row[i] = (uint8_t)(i * 37 + 11);
-        format->decode(row, 0, elements, whole);
+        dtype->decode(row, 0, elements, whole);
         for (size_t first = 0; first <= elements; first++)
             for (size_t count = 0; count <= elements - first; count++) {
                 out[0] = out[count + 1] = 12345.0f;
-                format->decode(row, first, count, out + 1);
+                dtype->decode(row, first, count, out + 1);
                 if (out[0] != 12345.0f || out[count + 1] != 12345.0f)
-                    fail_msg("%s: elements around a run of %zu from %zu on were written", format->name, count, first);
+                    fail_msg("%s: elements around a run of %zu from %zu on were written", dtype->name, count, first);
                 for (size_t i = 0; i < count; i++)
                     if (!same(out[1 + i], whole[first + i]))
-                        fail_msg("%s: a run of %zu from %zu on is not a part of the row", format->name, count, first);
+                        fail_msg("%s: a run of %zu from %zu on is not a part of the row", dtype->name, count, first);
             }
         free(row);
     }

@@ -7,7 +7,7 @@
 #ifndef FF_BLOCKS_H
 #define FF_BLOCKS_H
 
-#include "../base/tensor.h"
+#include "../base/element.h"
 
 #define FF_NOT_GGML (-1)
 
@@ -48,22 +48,19 @@ FF_FOR_BLOCK_TYPES(FF_DECODER)
 #undef FF_DECODER
 
 typedef struct ff_block_format {
-    const char *name;
-    int ggml;  // FF_NOT_GGML: no type of GGUF
-    size_t elements, bytes;
-    ff_decode *decode;
+    ff_element element;
+    int ggml;  // its id in GGUF, or FF_NOT_GGML
 } ff_block_format;
 
 extern const ff_block_format ff_block_formats[FF_BLOCK_TYPES];
 
-// Defines ff_decode_<suffix> from <suffix>(block, i), the value of element i of a block.
-#define FF_DECODE_BY_ELEMENT(name, suffix)                                                        \
-    void ff_decode_##suffix(const void *row, size_t first, size_t count, float *out)              \
-    {                                                                                             \
-        for (size_t i = first; i < first + count; i++)                                            \
-            *out++ = suffix((const uint8_t *)row + i / FF_##name##_ELEMENTS * FF_##name##_BYTES,  \
-                            i % FF_##name##_ELEMENTS);                                            \
-    }
+// The run of elements, one after the other.   value: that of element i of a block of `elements` in `bytes`
+static inline void ff_decode_each(float value(const uint8_t *block, size_t i), size_t elements, size_t bytes,
+                                  const void *row, size_t first, size_t count, float *out)
+{
+    for (size_t i = first; i < first + count; i++)
+        *out++ = value((const uint8_t *)row + i / elements * bytes, i % elements);
+}
 
 // ---- fields of blocks ----
 

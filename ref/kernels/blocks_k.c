@@ -1,5 +1,5 @@
 // Blocks of 256 in groups of 16 or 32 with a scale and perhaps a minimum each, both in units of the block's own d and
-// dmin. Each function is the value of element i.
+// dmin. What is static is the value of element i of a block.
 #include "blocks.h"
 
 // Two bits of element i of Q2_K and Q3_K: each half of 128 elements has 32 bytes, and these 32 elements at each shift.
@@ -24,6 +24,11 @@ static float q2_k(const uint8_t *block, size_t i)
     return d * (float)(scale & 15) * (float)two_bits(qs, i) - dmin * (float)(scale >> 4);
 }
 
+void ff_decode_q2_k(const void *row, size_t first, size_t count, float *out)
+{
+    ff_decode_each(q2_k, FF_Q2_K_ELEMENTS, FF_Q2_K_BYTES, row, first, count, out);
+}
+
 // hmask[32], qs[64], scales[12], d: d scale (q - (h ? 0 : 4)), a scale for each 16 elements; h is bit i / 32 of byte
 // i % 32
 static float q3_k(const uint8_t *block, size_t i)
@@ -32,6 +37,11 @@ static float q3_k(const uint8_t *block, size_t i)
     float d = ff_block_f16(block + 108);
     int h = hmask[i % 32] >> (i / 32) & 1;
     return d * (float)ff_block_scale_k3(scales, i / 16) * (float)(two_bits(qs, i) - (h ? 0 : 4));
+}
+
+void ff_decode_q3_k(const void *row, size_t first, size_t count, float *out)
+{
+    ff_decode_each(q3_k, FF_Q3_K_ELEMENTS, FF_Q3_K_BYTES, row, first, count, out);
 }
 
 // d, dmin, scales[12], qs[128]: d scale n - dmin minimum, both for each 32 elements
@@ -43,6 +53,11 @@ static float q4_k(const uint8_t *block, size_t i)
     return d * scale * (float)nibble(qs, i) - dmin * minimum;
 }
 
+void ff_decode_q4_k(const void *row, size_t first, size_t count, float *out)
+{
+    ff_decode_each(q4_k, FF_Q4_K_ELEMENTS, FF_Q4_K_BYTES, row, first, count, out);
+}
+
 // d, dmin, scales[12], qh[32], qs[128]: as Q4_K with n | h << 4; h is bit i / 32 of byte i % 32
 static float q5_k(const uint8_t *block, size_t i)
 {
@@ -51,6 +66,11 @@ static float q5_k(const uint8_t *block, size_t i)
     float scale = (float)ff_block_scale_k4(scales, i / 32), minimum = (float)ff_block_minimum_k4(scales, i / 32);
     int n = nibble(qs, i) | (qh[i % 32] >> (i / 32) & 1) << 4;
     return d * scale * (float)n - dmin * minimum;
+}
+
+void ff_decode_q5_k(const void *row, size_t first, size_t count, float *out)
+{
+    ff_decode_each(q5_k, FF_Q5_K_ELEMENTS, FF_Q5_K_BYTES, row, first, count, out);
 }
 
 // ql[128], qh[64], scales[16] i8, d: d scale ((l | h << 4) - 32), a scale for each 16 elements. Each half of 128
@@ -64,6 +84,11 @@ static float q6_k(const uint8_t *block, size_t i)
     return d * scale * (float)((l | h << 4) - 32);
 }
 
+void ff_decode_q6_k(const void *row, size_t first, size_t count, float *out)
+{
+    ff_decode_each(q6_k, FF_Q6_K_ELEMENTS, FF_Q6_K_BYTES, row, first, count, out);
+}
+
 // d, scales_h u16, scales_l[4], qs[128]: d scale level(n), a scale for each 32 elements, which have 16 bytes: 16
 // elements in the low halves of them
 static float iq4_xs(const uint8_t *block, size_t i)
@@ -74,9 +99,7 @@ static float iq4_xs(const uint8_t *block, size_t i)
     return d * scale * ff_block_levels[n];
 }
 
-FF_DECODE_BY_ELEMENT(Q2_K, q2_k)
-FF_DECODE_BY_ELEMENT(Q3_K, q3_k)
-FF_DECODE_BY_ELEMENT(Q4_K, q4_k)
-FF_DECODE_BY_ELEMENT(Q5_K, q5_k)
-FF_DECODE_BY_ELEMENT(Q6_K, q6_k)
-FF_DECODE_BY_ELEMENT(IQ4_XS, iq4_xs)
+void ff_decode_iq4_xs(const void *row, size_t first, size_t count, float *out)
+{
+    ff_decode_each(iq4_xs, FF_IQ4_XS_ELEMENTS, FF_IQ4_XS_BYTES, row, first, count, out);
+}

@@ -1,6 +1,6 @@
 // Whole blocks of quantised elements, a vector of elements at a time. ref/kernels/blocks.c and blocks_k.c say what the
 // formats are.
-#include "blocks.h"
+#include "decoders.h"
 #include "vector.h"
 
 #include <math.h>

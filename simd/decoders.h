@@ -1,6 +1,6 @@
 // Decoders of quantised elements for one instruction set, with the bits of those in ref/kernels/blocks.h.
-#ifndef FF_SIMD_BLOCKS_H
-#define FF_SIMD_BLOCKS_H
+#ifndef FF_SIMD_DECODERS_H
+#define FF_SIMD_DECODERS_H
 
 #include "../ref/kernels/blocks.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../simd/blocks.h"
+#include "../simd/decoders.h"
 #include "golden.h"
 #include "kernels/choose.h"
 #include "random.h"
@@ -43,17 +43,17 @@ static void assert_same(const char *set, const char *type, size_t first, size_t 
 static void try_run(ff_block_type type, const uint8_t *row, size_t first, size_t count)
 {
     static float expected[MOST], out[MOST + 2];
-    const ff_block_format *format = &ff_block_formats[type];
-    format->decode(row, first, count, expected);
+    ff_dtype dtype = &ff_block_formats[type].element;
+    dtype->decode(row, first, count, expected);
     for (size_t i = 0; i < set_count; i++) {
         ff_decode *decode = sets[i].decoder(type);
         if (!decode)
             continue;
         out[0] = out[count + 1] = 12345.0f;
         decode(row, first, count, out + 1);
-        assert_same(sets[i].name, format->name, first, count, out + 1, expected);
+        assert_same(sets[i].name, dtype->name, first, count, out + 1, expected);
         if (out[0] != 12345.0f || out[count + 1] != 12345.0f)
-            fail_msg("%s of %s writes around %zu elements from %zu on", format->name, sets[i].name, count, first);
+            fail_msg("%s of %s writes around %zu elements from %zu on", dtype->name, sets[i].name, count, first);
     }
 }
 
@@ -61,12 +61,12 @@ static void test_runs_of_random_rows(void **state)
 {
     for (int trial = 0; trial < 400; trial++)
         for (int type = 0; type < FF_BLOCK_TYPES; type++) {
-            const ff_block_format *format = &ff_block_formats[type];
-            size_t elements = format->elements == 1 ? MOST : BLOCKS * format->elements, shift = random_below(16);
-            uint8_t *row = random_row(elements / format->elements * format->bytes, shift);
+            ff_dtype dtype = &ff_block_formats[type].element;
+            size_t elements = dtype->block == 1 ? MOST : BLOCKS * dtype->block, shift = random_below(16);
+            uint8_t *row = random_row(elements / dtype->block * dtype->bytes, shift);
             size_t first = random_below(elements + 1), count = random_below(elements - first + 1);
             if (random_below(2))
-                first -= first % format->elements;  // from the beginning of a block, and to the end of the row
+                first -= first % dtype->block;  // from the beginning of a block, and to the end of the row
             if (random_below(4) == 0)
                 count = elements - first;
             try_run((ff_block_type)type, row + shift, first, count);
@@ -77,18 +77,18 @@ static void test_runs_of_random_rows(void **state)
 static void test_every_f16_as_scale_and_every_code(void **state)
 {
     for (int type = 0; type < FF_BLOCK_TYPES; type++) {
-        const ff_block_format *format = &ff_block_formats[type];
-        uint8_t *row = random_row(format->elements == 1 ? 256 : format->bytes, 0);
-        if (format->elements == 1) {
+        ff_dtype dtype = &ff_block_formats[type].element;
+        uint8_t *row = random_row(dtype->block == 1 ? 256 : dtype->bytes, 0);
+        if (dtype->block == 1) {
             for (size_t i = 0; i < 256; i++)
                 row[i] = (uint8_t)i;
             try_run((ff_block_type)type, row, 0, 256);
         }
         // where one type has its scale another has codes, which any bytes may be
-        for (uint32_t bits = 0; format->elements > 1 && bits < 65536; bits += 1 + random_below(40)) {
+        for (uint32_t bits = 0; dtype->block > 1 && bits < 65536; bits += 1 + random_below(40)) {
             memcpy(row, &(uint16_t){(uint16_t)bits}, 2);
-            memcpy(row + format->bytes - 2, &(uint16_t){(uint16_t)bits}, 2);
-            try_run((ff_block_type)type, row, 0, format->elements);
+            memcpy(row + dtype->bytes - 2, &(uint16_t){(uint16_t)bits}, 2);
+            try_run((ff_block_type)type, row, 0, dtype->block);
         }
         free(row);
     }
