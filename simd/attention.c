@@ -41,7 +41,7 @@ static const float *fetch_queries(const void *source, size_t row, size_t count, 
     const block *b = source;
     const float *q = b->p->q + (b->query + row) * b->p->q_stride + b->head * b->p->head_dim;
     for (size_t r = 0; r < count; r++)
-        pack_run(q + r * b->p->q_stride, FF_F32, k, n, room + r * KC_STRIDE);
+        pack_run_as(LANES_F32, q + r * b->p->q_stride, k, n, room + r * KC_STRIDE);
     return room;
 }
 
@@ -49,9 +49,9 @@ static void pack_keys(const void *source, size_t column, size_t count, size_t pi
 {
     const block *b = source;
     const ff_attention *p = b->p;
-    pack_transposed(&(packing){.rows = {p->k + column * p->k_stride + b->head * p->head_dim, FF_F32},
-                               .stride = p->k_stride, .count = count, .channels = p->head_dim, .taps = 1,
-                               .pitch = pitch}, to);
+    const float *rows = p->k + column * p->k_stride + b->head * p->head_dim;
+    pack_transposed(&(packing){.rows = {.data = rows, .dtype = FF_F32}, .stride = p->k_stride,
+                               .count = count, .channels = p->head_dim, .taps = 1, .pitch = pitch}, to);
 }
 
 static void finish_scores(const void *source, size_t row, size_t count, size_t key, size_t width, float *tile)

@@ -18,7 +18,7 @@ static void copy_within(const float *image_row, ptrdiff_t length, ptrdiff_t from
     clear(before, to);
     from += (ptrdiff_t)before;
     size_t inside = from < length ? ff_smaller((size_t)(length - from), n - before) : 0;
-    pack_run(image_row + (inside ? from : 0), FF_F32, 0, inside, to + before);
+    pack_run_as(LANES_F32, image_row + (inside ? from : 0), 0, inside, to + before);
     clear(n - before - inside, to + before + inside);
 }
 
@@ -60,7 +60,7 @@ static void pack_channels(const void *source, size_t column, size_t count, size_
 {
     const ff_convolution *p = source;
     size_t taps = p->kernel_t * p->kernel_h * p->kernel_w, depth = taps * p->in_channels;
-    pack_transposed(&(packing){.rows = {ff_operand_row(p->weight, column, depth), p->weight.dtype}, .stride = depth,
+    pack_transposed(&(packing){.rows = ff_operand_from(p->weight, column, depth), .stride = depth,
                                .count = count, .channels = p->in_channels, .taps = taps, .pitch = pitch}, to);
 }
 

@@ -34,7 +34,7 @@ static const float *fetch_rows(const void *source, size_t row, size_t count, siz
 {
     const ff_matmul *p = source;
     for (size_t r = 0; r < count; r++)
-        pack_run(p->a + (row + r) * p->a_stride, FF_F32, k, n, room + r * KC_STRIDE);
+        pack_run_as(LANES_F32, p->a + (row + r) * p->a_stride, k, n, room + r * KC_STRIDE);
     return room;
 }
 
@@ -48,7 +48,7 @@ static void prefetch_rows(const void *source, size_t row, size_t count, size_t k
 static void pack_weight(const void *source, size_t column, size_t count, size_t pitch, float *to)
 {
     const ff_matmul *p = source;
-    pack_transposed(&(packing){.rows = {ff_operand_row(p->b, column, p->depth), p->b.dtype}, .stride = p->depth,
+    pack_transposed(&(packing){.rows = ff_operand_from(p->b, column, p->depth), .stride = p->depth,
                                .count = count, .channels = p->depth, .taps = 1, .pitch = pitch}, to);
 }
 
@@ -66,7 +66,7 @@ static const float *fetch_weight(const void *source, size_t row, size_t count, s
 {
     const ff_matmul *p = source;
     for (size_t r = 0; r < count; r++)
-        pack_run(ff_operand_row(p->b, row + r, p->depth), p->b.dtype, k, n, room + r * KC_STRIDE);
+        pack_run(ff_operand_from(p->b, row + r, p->depth), k, n, room + r * KC_STRIDE);
     return room;
 }
 

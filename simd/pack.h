@@ -2,6 +2,7 @@
 #ifndef FF_PACK_H
 #define FF_PACK_H
 
+#include "decoders.h"
 #include "micro_kernel.h"
 
 #define AHEAD 256  // elements
@@ -11,8 +12,11 @@
 // Types that a vector is loaded from as they lie, and all others, which are decoded to f32 first.
 typedef enum lane_type { LANES_F32, LANES_F16, LANES_BF16, LANES_DECODED } lane_type;
 
-static inline lane_type lanes_of(ff_dtype dtype)
+static inline lane_type lanes_of(ff_operand operand)
 {
+    ff_dtype dtype = operand.dtype;
+    if (operand.scales)
+        return LANES_DECODED;
     return dtype == FF_F32 ? LANES_F32 : dtype == FF_F16 ? LANES_F16 : dtype == FF_BF16 ? LANES_BF16 : LANES_DECODED;
 }
 
@@ -51,14 +55,39 @@ static inline __attribute__((always_inline)) void pack_run_as(lane_type type, co
         vec_store_some(to + i, count - i, load_lanes_some(data, type, first + i, count - i));
 }
 
-// Elements [first, first + count) of a row, one after the other.
-static inline void pack_run(const void *row, ff_dtype dtype, size_t first, size_t count, float *to)
+// What decodes a type, here if there is something for it, else one element after the other.
+static inline ff_decode *decoder_of(ff_dtype dtype)
 {
-    switch (lanes_of(dtype)) {
-    case LANES_F32: pack_run_as(LANES_F32, row, first, count, to); break;
-    case LANES_F16: pack_run_as(LANES_F16, row, first, count, to); break;
-    case LANES_BF16: pack_run_as(LANES_BF16, row, first, count, to); break;
-    case LANES_DECODED: dtype->decode(row, first, count, to); break;
+    for (size_t type = 0; type < FF_BLOCK_TYPES; type++)
+        if (dtype == &ff_block_formats[type].element) {
+            ff_decode *fast = FF_SIMD_NAME(ff_simd_decoder_)((ff_block_type)type);
+            return fast ? fast : dtype->decode;
+        }
+    return dtype->decode;
+}
+
+// The same as ff_operand_decode.
+static inline void decode_run(ff_decode *decode, ff_operand row, size_t first, size_t count, float *to)
+{
+    decode(row.data, first, count, to);
+    if (!row.scales)
+        return;
+    vec scale = vec_set(*row.scales);
+    size_t i = 0;
+    for (; i + VEC <= count; i += VEC)
+        vec_store(to + i, vec_mul(vec_load(to + i), scale));
+    if (i < count)
+        vec_store_some(to + i, count - i, vec_mul(vec_load_some(to + i, count - i), scale));
+}
+
+// Elements [first, first + count) of the first row, one after the other.
+static inline void pack_run(ff_operand row, size_t first, size_t count, float *to)
+{
+    switch (lanes_of(row)) {
+    case LANES_F32: pack_run_as(LANES_F32, row.data, first, count, to); break;
+    case LANES_F16: pack_run_as(LANES_F16, row.data, first, count, to); break;
+    case LANES_BF16: pack_run_as(LANES_BF16, row.data, first, count, to); break;
+    case LANES_DECODED: decode_run(decoder_of(row.dtype), row, first, count, to); break;
     }
 }
 
@@ -92,9 +121,10 @@ typedef struct packing {
 // Elements [k, k + RUN) of the rows, as far as they go.   decoded: [VEC, RUN]
 static inline void decode_rows(const packing *p, size_t k, float *decoded)
 {
+    ff_decode *decode = decoder_of(p->rows.dtype);
     for (size_t r = 0; r < p->count; r++)
-        p->rows.dtype->decode(ff_operand_row(p->rows, r, p->stride), k, ff_smaller(RUN, p->channels * p->taps - k),
-                              decoded + r * RUN);
+        decode_run(decode, ff_operand_from(p->rows, r, p->stride), k, ff_smaller(RUN, p->channels * p->taps - k),
+                   decoded + r * RUN);
 }
 
 static inline __attribute__((always_inline)) void pack_transposed_as(lane_type type, const packing *p, float *to)
@@ -124,7 +154,7 @@ static inline __attribute__((always_inline)) void pack_transposed_as(lane_type t
 static inline void pack_transposed(const packing *p, float *to)
 {
     const packing copy = *p;  // whose address nobody has
-    switch (lanes_of(p->rows.dtype)) {
+    switch (lanes_of(p->rows)) {
     case LANES_F32: pack_transposed_as(LANES_F32, &copy, to); break;
     case LANES_F16: pack_transposed_as(LANES_F16, &copy, to); break;
     case LANES_BF16: pack_transposed_as(LANES_BF16, &copy, to); break;

@@ -57,3 +57,10 @@ const ff_element ff_element_u8 = {"U8", 1, 1, NULL};
 const ff_element ff_element_f64 = {"F64", 1, 8, NULL};
 const ff_element ff_element_i32 = {"I32", 1, 4, NULL};
 const ff_element ff_element_bool = {"BOOL", 1, 1, NULL};
+
+void ff_operand_decode(ff_operand operand, size_t first, size_t count, float *out)
+{
+    operand.dtype->decode(operand.data, first, count, out);
+    for (size_t i = 0; operand.scales && i < count; i++)
+        out[i] = out[i] * *operand.scales;
+}

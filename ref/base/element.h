@@ -41,13 +41,21 @@ static inline size_t ff_element_bytes(ff_dtype dtype, size_t count)
 // Rows of a weight as kernels read them, one after the other.
 typedef struct ff_operand {
     const void *data;
-    ff_dtype dtype;  // one that is decoded
+    ff_dtype dtype;       // one that is decoded
+    const float *scales;  // what decoded elements are multiplied by: one number, or with scale_step 1 one for each row;
+    size_t scale_step;    // NULL: nothing
 } ff_operand;
 
-// Where a row of `length` elements begins.
-static inline const void *ff_operand_row(ff_operand operand, size_t row, size_t length)
+// The same from a row on, of `length` elements each.
+static inline ff_operand ff_operand_from(ff_operand operand, size_t row, size_t length)
 {
-    return (const char *)operand.data + row * ff_element_bytes(operand.dtype, length);
+    operand.data = (const char *)operand.data + row * ff_element_bytes(operand.dtype, length);
+    if (operand.scales)
+        operand.scales += row * operand.scale_step;
+    return operand;
 }
+
+// Elements [first, first + count) of the first row, as f32.
+void ff_operand_decode(ff_operand operand, size_t first, size_t count, float *out);
 
 #endif

@@ -6,6 +6,7 @@
 
 #define ALONE ((size_t)1 << 18)  // fewer values are looked at by one thread
 #define RUN ((size_t)1 << 12)    // values between two looks at the outcome
+#define RUN_DECODED ((size_t)256)  // elements of a weight that are decoded at once
 
 // The values' exponents all of ones, and only they, mean NaN or infinity.
 static size_t count_in_run(size_t n, const float *x)
@@ -43,16 +44,20 @@ ff_status ff_check_finite(size_t n, const float *x, ff_error *error, const char 
 
 bool ff_weight_is_finite(const ff_weight *weight)
 {
-    size_t n = 1, count = 0;
-    for (int i = 0; i < weight->rank; i++)
-        n *= weight->shape[i];
-    if (weight->dtype == FF_F32)
-        return ff_count_not_finite(n, weight->data) == 0;
-    if (weight->dtype != FF_F16 && weight->dtype != FF_BF16)
+    size_t row = ff_weight_row(weight), count = 0, rows = row ? ff_weight_elements(weight) / row : 0;
+    if (!weight->dtype->decode)
         return true;
-    const uint16_t *bits = weight->data, exponent = weight->dtype == FF_F16 ? 0x7c00 : 0x7f80;
-#pragma omp parallel for reduction(+ : count) if (n > ALONE)
-    for (size_t i = 0; i < n; i++)
-        count += (bits[i] & exponent) == exponent;
+    if (weight->dtype == FF_F32 && !weight->scales)
+        return ff_count_not_finite(rows * row, weight->data) == 0;
+#pragma omp parallel for reduction(+ : count) if (rows * row > ALONE)
+    for (size_t r = 0; r < rows; r++) {
+        const ff_operand operand = ff_operand_from(ff_weight_operand(weight), r, row);
+        float run[RUN_DECODED];
+        for (size_t first = 0; first < row; first += RUN_DECODED) {
+            size_t part = row - first < RUN_DECODED ? row - first : RUN_DECODED;
+            ff_operand_decode(operand, first, part, run);
+            count += count_in_run(part, run);
+        }
+    }
     return count == 0;
 }

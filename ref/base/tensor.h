@@ -15,7 +15,17 @@ typedef struct ff_weight {
     ff_dtype dtype;
     int rank;
     size_t shape[FF_MAX_RANK];
+    const float *scales;  // as in ff_operand; a row is all that lies under one index of the first axis
+    size_t scale_step;
 } ff_weight;
+
+static inline ff_operand ff_weight_operand(const ff_weight *weight)
+{
+    return (ff_operand){weight->data, weight->dtype, weight->scales, weight->scale_step};
+}
+
+size_t ff_weight_elements(const ff_weight *weight);
+size_t ff_weight_row(const ff_weight *weight);  // elements of a row; 0 where there is none
 
 // A shape as "[2, 3]".   rank: at most FF_MAX_RANK
 #define FF_SHAPE_TEXT 128

@@ -175,8 +175,8 @@ static void multiply_widened(const ff_matmul *p, float *widened, float *out, siz
         size_t columns = p->columns - first < block ? p->columns - first : block;
 #pragma omp parallel for
         for (size_t column = 0; column < columns; column++)
-            p->b.dtype->decode(ff_operand_row(p->b, first + column, p->depth), 0, p->depth,
-                               widened + column * p->depth);
+            ff_operand_decode(ff_operand_from(p->b, first + column, p->depth), 0, p->depth,
+                              widened + column * p->depth);
         multiply(p, first, columns, widened, out, out_stride);
     }
 }

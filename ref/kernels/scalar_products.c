@@ -56,12 +56,12 @@ static void pack_panel(ff_operand b, size_t first, size_t rows, size_t channels,
     size_t depth = channels * taps;
     memset(to, 0, depth * LANES * sizeof *to);
     for (size_t lane = 0; lane < LANES && first + lane < rows; lane++) {
-        const void *row = ff_operand_row(b, first + lane, depth);
+        const ff_operand row = ff_operand_from(b, first + lane, depth);
         size_t channel = 0, tap = 0;
         for (size_t k = 0; k < depth; k += RUN) {
             float run[RUN];
             size_t count = ff_smaller(RUN, depth - k);
-            b.dtype->decode(row, k, count, run);
+            ff_operand_decode(row, k, count, run);
             for (size_t i = 0; i < count; i++) {
                 to[(tap * channels + channel) * LANES + lane] = run[i];
                 if (++tap == taps) {

@@ -40,7 +40,7 @@ static bool has(const geometry *g, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
-    return ff_weights_find(g->weights, name, &view);
+    return ff_weights_has(g->weights, name, &view);
 }
 
 // The size of a tensor along an axis; 0 after a failure, as where there is no such tensor or axis.
@@ -55,7 +55,7 @@ static size_t size_of(geometry *g, int axis, const char *format, ...)
     va_end(arguments);
     if (g->status)
         return 0;
-    if (!ff_weights_find(g->weights, name, &view)) {
+    if (!ff_weights_has(g->weights, name, &view)) {
         g->status = ff_fail(g->error, FF_ERROR_INPUT, "%s: tensor %s is missing, so the model's sizes are not known",
                             ff_weights_origin(g->weights), name);
         return 0;
@@ -78,7 +78,7 @@ static size_t count_of(const geometry *g, const char *format)
     ff_weight view;
     for (; count < MOST_LAYERS; count++) {
         snprintf(name, sizeof name, format, count);
-        if (!ff_weights_find(g->weights, name, &view))
+        if (!ff_weights_has(g->weights, name, &view))
             break;
     }
     return count;
@@ -121,15 +121,17 @@ ff_status ff_geometry_transformer(const ff_weights *weights, ff_config **out, ff
     if (start(&g, weights, out, error))
         return g.status;
     size_t dim = size_of(&g, 0, "condition_embedder.time_embedder.linear_2.weight"), cells = 1;
+    ff_weight view;
+    bool merged = ff_weights_has(weights, embedding, &view) && view.rank == 4;   // the first two axes are one
     cJSON *patch = cJSON_CreateArray();
     for (int axis = 2; axis < 5; axis++) {
-        size_t side = size_of(&g, axis, embedding);
+        size_t side = size_of(&g, axis - merged, embedding);
         cells *= side;
         cJSON_AddItemToArray(patch, cJSON_CreateNumber((double)side));
     }
     set(&g, patch, "patch_size");
     set(&g, cJSON_CreateString("WanTransformer3DModel"), "_class_name");
-    set_size(&g, "in_channels", size_of(&g, 1, embedding));
+    set_size(&g, "in_channels", merged ? size_of(&g, 0, embedding) / (dim ? dim : 1) : size_of(&g, 1, embedding));
     size_t out_values = size_of(&g, 0, "proj_out.weight");
     if (!g.status && dim % HEAD_DIM)
         fail(&g, "the transformer's width is no multiple of 128, which all heads of published models have; it needs a "
@@ -155,7 +157,7 @@ ff_status ff_geometry_transformer(const ff_weights *weights, ff_config **out, ff
 
 // ---- VAE ----
 
-// Of the latents, as AutoencoderKLWan of diffusers has them by default and as Wan2.2's wan/modules/vae2_2.py.
+// Of the latents, as AutoencoderKLWan of diffusers has them by default and as the vae2_2 module of Wan2.2.
 static const double mean_21[16] = {
     -0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
     0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921,

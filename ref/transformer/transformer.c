@@ -99,7 +99,7 @@ static ff_convolution patch_convolution(const ff_evaluation *e)
         .out_frames = e->grid.frames, .out_height = e->grid.height, .out_width = e->grid.width,
         .kernel_t = patch[0], .kernel_h = patch[1], .kernel_w = patch[2],
         .stride_t = patch[0], .stride_h = patch[1], .stride_w = patch[2],
-        .frames = e->frames, .weight = {embedding->weight.data, embedding->weight.dtype},
+        .frames = e->frames, .weight = ff_weight_operand(&embedding->weight),
         .bias = embedding->bias, .out = e->hidden};
 }
 

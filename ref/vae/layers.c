@@ -37,9 +37,8 @@ ff_status ff_vae_apply_linear(ff_vae_run *run, const ff_vae_convolution *convolu
                               float *out)
 {
     // the first rows of the weight: the encoder wants the means that quant_conv puts before the variances
-    const ff_linear linear = {.weight = {.data = convolution->weight.data, .dtype = convolution->weight.dtype,
-                                         .rank = 2, .shape = {convolution->out_channels, convolution->in_channels}},
-                              .bias = convolution->bias};
+    ff_linear linear = {.weight = convolution->weight, .bias = convolution->bias};
+    linear.weight.shape[0] = convolution->out_channels;
     return ff_vae_computed(run, ff_linear_apply(&linear, run->kernels, pixels, x, NULL, out));
 }
 
@@ -56,7 +55,7 @@ ff_status ff_vae_apply_convolution(ff_vae_run *run, const ff_vae_convolution *co
         .stride_t = 1, .stride_h = stride, .stride_w = stride,
         .pad_top = padding - (out->first * stride - in->first), .pad_left = padding,
         .frames = frames,
-        .weight = {convolution->weight.data, convolution->weight.dtype},
+        .weight = ff_weight_operand(&convolution->weight),
         .bias = convolution->bias,
         .out = to,
     }));

@@ -26,7 +26,7 @@ static const signature signatures[] = {
     SIGNATURE("\x80\2}", false, "a pickle"),
     SIGNATURE("\x80\4\x95", false, "a pickle"),
     SIGNATURE("\x80\5\x95", false, "a pickle"),
-    SIGNATURE("GGUF", false, "a GGUF file, which is not supported"),
+    SIGNATURE("GGUF", false, "a GGUF file"),
     SIGNATURE("\x89HDF\r\n", false, "an HDF5 file, which is not supported"),
     SIGNATURE("\x1F\x8B\x08", false, "compressed with gzip"),
 };

@@ -1,6 +1,6 @@
 // GGUF files, versions 2 and 3: values under keys, then tensors of any of ggml's types.
-// Format: github.com/ggml-org/ggml, docs/gguf.md. A file is not trusted: every count, offset and length is checked
-// against what is left of it before it is used.
+// Format: the GGUF page of ggml (github.com/ggml-org/ggml). A file is not trusted: every count, offset and length is
+// checked against what is left of it before it is used.
 #ifndef FF_GGUF_H
 #define FF_GGUF_H
 

@@ -9,7 +9,7 @@ static ff_matmul product_of(const ff_weight *weight, size_t rows, const float *x
     for (int i = 1; i < weight->rank; i++)
         depth *= weight->shape[i];
     return (ff_matmul){.rows = rows, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
-                       .b = {weight->data, weight->dtype}, .out = out, .out_stride = columns};
+                       .b = ff_weight_operand(weight), .out = out, .out_stride = columns};
 }
 
 // ---- additions ----

@@ -10,6 +10,7 @@
 #include "../base/arena.h"
 #include "../base/sizes.h"
 #include "../base/system.h"
+#include "../kernels/blocks.h"
 #include "content.h"
 #include "entries.h"
 #include "json.h"
@@ -37,6 +38,11 @@ static bool parse_dtype(const char *text, ff_dtype *out)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(text, known[i]->name) == 0) {
             *out = known[i];
+            return true;
+        }
+    for (size_t i = FF_BLOCK_F8_E4M3; i <= FF_BLOCK_I8; i++)
+        if (strcmp(text, ff_block_formats[i].element.name) == 0) {
+            *out = &ff_block_formats[i].element;
             return true;
         }
     return false;
@@ -76,8 +82,8 @@ static ff_status read_entry(const cJSON *item, const char *path, const uint8_t *
     size_t begin, end, bytes;
     *out = (ff_weight){0};
     if (!cJSON_IsString(dtype) || !parse_dtype(dtype->valuestring, &out->dtype))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has dtype %.20s, expected F32, F16, BF16, F64, I64, I32, "
-                       "U8 or BOOL", path, item->string,
+        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has dtype %.20s, expected F32, F16, BF16, F8_E4M3, "
+                       "F8_E5M2, I8, F64, I64, I32, U8 or BOOL", path, item->string,
                        cJSON_IsString(dtype) && is_text(dtype->valuestring) ? dtype->valuestring : "(none)");
     if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > FF_MAX_RANK)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has no shape of at most %d dimensions", path,

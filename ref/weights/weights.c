@@ -8,6 +8,7 @@
 
 #include "../base/arena.h"
 #include "folder.h"
+#include "gguf_source.h"
 #include "safetensors.h"
 
 struct ff_weights {
@@ -57,8 +58,24 @@ static ff_status open_safetensors(const ff_safetensors *what, ff_weights **out, 
     return status ? status : ff_weights_open_source(&source, NULL, out, error);
 }
 
+static bool is_gguf(const char *path)
+{
+    char magic[4] = {0};
+    FILE *file = fopen(path, "rb");
+    bool read = file && fread(magic, sizeof magic, 1, file) == 1;
+    if (file)
+        fclose(file);
+    return read && memcmp(magic, "GGUF", 4) == 0;
+}
+
 ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error)
 {
+    ff_weight_source source;
+    if (is_gguf(path)) {
+        ff_status status = ff_gguf_source_open(path, &source, error);
+        *out = NULL;
+        return status ? status : ff_weights_open_source(&source, NULL, out, error);
+    }
     return open_safetensors(&(ff_safetensors){.origin = path, .paths = &path, .count = 1, .variant = ""}, out, error);
 }
 
@@ -139,45 +156,68 @@ void ff_weights_release_pages(const ff_weights *weights)
 
 // ---- tensors of a model ----
 
-static size_t elements_of(const ff_weight *view)
-{
-    size_t count = 1;
-    for (int i = 0; i < view->rank; i++)
-        count *= view->shape[i];
-    return count;
-}
-
 // The tensor that the model calls `name`, and the source as the name is then.   out: comes with the wanted shape
-static ff_status require(const ff_weights *weights, char name[FF_NAME_TEXT], ff_weight *out, ff_error *error)
+static ff_status look_up(const ff_weights *weights, char name[FF_NAME_TEXT], ff_weight *out, bool *found,
+                         ff_error *error)
 {
     const ff_weight_source *source = &weights->source;
     const ff_weight wanted = *out;
     char asked[FF_NAME_TEXT];
     size_t next = 0;
-    bool found = false, named = false;
+    bool named = false;
+    *found = false;
     memcpy(asked, name, sizeof asked);
-    while (!found && weights->names && ff_name_next(weights->names, asked, &next, name)) {
+    while (!*found && weights->names && ff_name_next(weights->names, asked, &next, name)) {
         named = true;
         *out = wanted;
-        ff_status status = source->find(source->user, name, out, &found, error);
+        ff_status status = source->find(source->user, name, out, found, error);
         if (status)
             return status;
     }
-    if (!named) {
-        ff_status status = source->find(source->user, name, out, &found, error);
-        if (status)
-            return status;
-    }
+    return named ? FF_OK : source->find(source->user, name, out, found, error);
+}
+
+bool ff_weights_has(const ff_weights *weights, const char *name, ff_weight *out)
+{
+    char asked[FF_NAME_TEXT];
+    bool found;
+    snprintf(asked, sizeof asked, "%s", name);
+    *out = (ff_weight){0};
+    return look_up(weights, asked, out, &found, NULL) == FF_OK && found;
+}
+
+// The same, of a type that weights may have.
+static ff_status require(const ff_weights *weights, char name[FF_NAME_TEXT], ff_weight *out, ff_error *error)
+{
+    const ff_weight_source *source = &weights->source;
+    bool found;
+    ff_status status = look_up(weights, name, out, &found, error);
+    if (status)
+        return status;
     if (!found)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is missing", source->origin, name);
     if (!out->dtype->decode)
-        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected F32, F16 or BF16", source->origin, name,
-                       out->dtype->name);
-    size_t rows = out->rank > 1 && out->shape[0] ? out->shape[0] : 1, row = elements_of(out) / rows;
+        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected F32, F16, BF16 or a quantised type",
+                       source->origin, name, out->dtype->name);
+    size_t rows = out->rank > 1 && out->shape[0] ? out->shape[0] : 1, row = ff_weight_elements(out) / rows;
     if (row % out->dtype->block != 0)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has rows of %zu elements, which are no whole %s blocks of "
                        "%zu", source->origin, name, row, out->dtype->name, out->dtype->block);
     return FF_OK;
+}
+
+// Whether a tensor has this shape, or the same elements with the first two axes in one: a convolution's weight as files
+// have it that are limited to four axes. It then gets the shape.
+static bool fits(ff_weight *view, int rank, const size_t *shape)
+{
+    if (view->rank == rank)
+        return memcmp(view->shape, shape, (size_t)rank * sizeof *shape) == 0;
+    if (rank != 5 || view->rank != 4 || view->shape[0] / shape[1] != shape[0] || view->shape[0] % shape[1] ||
+        memcmp(view->shape + 1, shape + 2, 3 * sizeof *shape) != 0)
+        return false;
+    view->rank = rank;
+    memcpy(view->shape, shape, (size_t)rank * sizeof *shape);
+    return true;
 }
 
 ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *error, int rank, const size_t *shape,
@@ -193,7 +233,7 @@ ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *er
     ff_status status = require(weights, name, out, error);
     if (status)
         return status;
-    if (out->rank != rank || memcmp(out->shape, shape, (size_t)rank * sizeof *shape) != 0) {
+    if (!fits(out, rank, shape)) {
         ff_print_shape(found, out->rank, out->shape);
         ff_print_shape(wanted, rank, shape);
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, config.json asks for %s",
@@ -214,7 +254,7 @@ ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *e
     ff_status status = require(weights, name, &view, error);
     if (status)
         return status;
-    if (elements_of(&view) != count) {
+    if (ff_weight_elements(&view) != count) {
         ff_print_shape(found, view.rank, view.shape);
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, config.json asks for %zu elements",
                        weights->source.origin, name, found, count);

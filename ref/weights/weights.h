@@ -44,7 +44,7 @@ typedef struct ff_weights ff_weights;
 
 // folder: holds diffusion_pytorch_model.safetensors or model.safetensors, their shards, or a variant of them (folder.h).
 ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error);
-// One safetensors file: a dump, a golden.
+// One file, safetensors or, where it begins so, GGUF.
 ff_status ff_weights_open_file(const char *path, ff_weights **out, ff_error *error);
 // The same, but tensors that lie unaligned stay so: nothing is copied, however large the file.
 ff_status ff_weights_open_unaligned(const char *path, ff_weights **out, ff_error *error);
@@ -67,6 +67,8 @@ const char *ff_weights_at(const ff_weights *weights, size_t i, ff_weight *out);
 const char *ff_weights_metadata(const ff_weights *weights, const char *key);
 // By the name that the source has for it. False if there is no such tensor.
 bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out);
+// By diffusers' name, whatever its shape and type.
+bool ff_weights_has(const ff_weights *weights, const char *name, ff_weight *out);
 
 // A model's names go through this table from now on, unless the weights were opened with one.
 void ff_weights_use_names(ff_weights *weights, const ff_name_table *names);

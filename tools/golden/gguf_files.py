@@ -1,6 +1,6 @@
 """Goldens for the container: golden/diffusers/gguf, written by gguf-py.
 
-values.gguf has a value of every type, arrays, a tensor of 1, 2 and 5 dimensions and one that is quantised; test_gguf.c
+values.gguf has a value of every type, arrays, a tensor of 1, 2 and 5 dimensions and one that is quantised; tests/test_gguf.c
 knows what is in it. version2.gguf is the same with the older version's number, whose layout is the same.
 
     python3 tools/golden/gguf_files.py

@@ -57,7 +57,7 @@ class Recorder:
 
 
 def script_vae(script, originals):
-    """diffusers' scripts/convert_wan_to_diffusers.py reads its VAE from a hub; here from what it is handed."""
+    """diffusers' script convert_wan_to_diffusers reads its VAE from a hub; here from what it is handed."""
     tensors = {name: torch.full((1,), i) for i, name in enumerate(originals)}
     found = module(script, __name__="converter")
     found.hf_hub_download = lambda *where, **how: None

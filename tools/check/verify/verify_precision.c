@@ -94,11 +94,14 @@ static float *rounded_rows(rounding how, size_t rows, size_t n, const float *x, 
     return copy;
 }
 
-static float *rounded_weight(rounding how, ff_operand weight, size_t count)
+// weight: rows of `length` elements
+static float *rounded_weight(rounding how, ff_operand weight, size_t rows, size_t length)
 {
+    size_t count = rows * length;
     float *copy = count <= SIZE_MAX / sizeof *copy ? malloc(count ? count * sizeof *copy : 1) : NULL;
     if (copy) {
-        weight.dtype->decode(weight.data, 0, count, copy);
+        for (size_t row = 0; row < rows; row++)
+            ff_operand_decode(ff_operand_from(weight, row, length), 0, length, copy + row * length);
         round_all(how, count, copy);
     }
     return copy;
@@ -148,9 +151,9 @@ static ff_status matmul(const ff_kernels *kernels, const ff_matmul *p)
         changed.a_stride = p->depth;
     }
     if (r->weights != KEEP) {
-        if (!(b = rounded_weight(r->weights, p->b, p->columns * p->depth)))
+        if (!(b = rounded_weight(r->weights, p->b, p->columns, p->depth)))
             goto done;
-        changed.b = (ff_operand){b, FF_F32};
+        changed.b = (ff_operand){.data = b, .dtype = FF_F32};
         if (p->bias && !(bias = rounded_rows(r->weights, 1, p->columns, p->bias, p->columns)))
             goto done;
         changed.bias = bias;
@@ -193,10 +196,10 @@ static ff_status convolution(const ff_kernels *kernels, const ff_convolution *p)
     if (r->inputs != KEEP)
         changed.frames = (const float *const *)copies;
     if (r->weights != KEEP) {
-        weight = rounded_weight(r->weights, p->weight, p->out_channels * p->in_channels * taps);
+        weight = rounded_weight(r->weights, p->weight, p->out_channels, p->in_channels * taps);
         if (!weight)
             goto done;
-        changed.weight = (ff_operand){weight, FF_F32};
+        changed.weight = (ff_operand){.data = weight, .dtype = FF_F32};
         if (p->bias && !(bias = rounded_rows(r->weights, 1, p->out_channels, p->bias, p->out_channels)))
             goto done;
         changed.bias = bias;

@@ -200,7 +200,7 @@ static ff_status project(const text_replay *r, int id, const ff_linear *layer, c
         for (size_t c = 0; c < columns; c++)
             for (size_t d = 0; d < depth; d++)
                 ff_weight_widen(weight, d * columns + c, 1, &copy[c * depth + d]);
-        product.b = (ff_operand){copy, FF_F32};
+        product.b = (ff_operand){.data = copy, .dtype = FF_F32};
     }
     ff_status status = r->kernels->matmul(r->kernels, &product);
     ff_arena_return(r->v->arena, mark);

@@ -18,7 +18,7 @@ ff_status ff_wan_linear(const ff_wan *w, int id, const ff_linear *layer, size_t 
     for (int i = 1; i < layer->weight.rank; i++)
         depth *= layer->weight.shape[i];
     ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
-                         .b = {layer->weight.data, layer->weight.dtype},
+                         .b = ff_weight_operand(&layer->weight),
                          .bias = w->variant->unbiased == id ? NULL : layer->bias, .out = out, .out_stride = columns};
     ff_arena_mark mark = ff_arena_here(w->arena);
     if (w->variant->transposed == id) {
@@ -28,7 +28,7 @@ ff_status ff_wan_linear(const ff_wan *w, int id, const ff_linear *layer, size_t 
         for (size_t c = 0; c < columns; c++)
             for (size_t k = 0; k < depth; k++)
                 ff_weight_widen(&layer->weight, k * columns + c, 1, &weight[c * depth + k]);
-        product.b = (ff_operand){weight, FF_F32};
+        product.b = (ff_operand){.data = weight, .dtype = FF_F32};
     }
     ff_status status = w->kernels->matmul(w->kernels, &product);
     ff_arena_return(w->arena, mark);
