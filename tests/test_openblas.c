@@ -6,7 +6,7 @@
 
 #include "golden.h"
 #include "kernels/kernels.h"
-#include "check/bench/dims.h"
+#include "check/bench/random_elements.h"
 #include "base/system.h"
 
 #define TOLERANCE 2e-6

@@ -9,6 +9,7 @@
 #include "base/system.h"
 #include "bench.h"
 #include "dims.h"
+#include "random_elements.h"
 #include "reference.h"
 
 #define MOST_SIDE ((size_t)1 << 16)
@@ -252,14 +253,9 @@ static ff_status draw_weights(bench *b, const char *config, size_t layers, ff_ra
 {
     ff_status status = announce(b, "random weights");
     size_t count = b->request->blocks ? b->request->blocks : layers;
-    ff_dtype dtype = b->request->bf16 ? FF_BF16 : FF_F32;
+    ff_dtype dtype = ff_weight_type(b->request->dtype ? b->request->dtype : "f32");
     size_t most = b->request->most_weight_bytes ? b->request->most_weight_bytes : ff_available_memory();
     return status ? status : ff_random_weights_open(out, config, count, dtype, most, b->error);
-}
-
-static size_t drawn_bytes(const ff_random_weights *from)
-{
-    return (size_t)from->drawn * from->dtype->bytes;
 }
 
 static ff_status bench_text_encoder(bench *b)
@@ -276,7 +272,7 @@ static ff_status bench_text_encoder(bench *b)
     if (status == FF_OK)
         status = ff_text_encoder_open(from.weights, from.config, &encoder, b->error);
     if (status == FF_OK)
-        status = time_text_encoder(b, encoder, drawn_bytes(&from));
+        status = time_text_encoder(b, encoder, from.bytes);
     ff_text_encoder_close(encoder);
     ff_random_weights_close(&from);
     return status;
@@ -296,7 +292,7 @@ static ff_status bench_transformer(bench *b)
     if (status == FF_OK)
         status = ff_transformer_open(from.weights, from.config, &transformer, b->error);
     if (status == FF_OK)
-        status = time_transformer(b, transformer, drawn_bytes(&from));
+        status = time_transformer(b, transformer, from.bytes);
     ff_transformer_close(transformer);
     ff_random_weights_close(&from);
     return status;
@@ -315,7 +311,7 @@ static ff_status bench_vae(bench *b)
     if (status == FF_OK)
         status = ff_vae_open(from.weights, from.config, &vae, b->error);
     if (status == FF_OK)
-        status = time_vae(b, vae, drawn_bytes(&from));
+        status = time_vae(b, vae, from.bytes);
     ff_vae_close(vae);
     ff_random_weights_close(&from);
     return status;
@@ -396,6 +392,8 @@ static ff_status prepare(bench *b)
     if (!b->model && (!request->dims || !(b->dims = ff_dims_find(request->dims))))
         return ff_fail(b->error, FF_ERROR_INPUT, "there are no dimensions called %.80s",
                        request->dims ? request->dims : "(none)");
+    if (request->dtype && !ff_weight_type(request->dtype))
+        return ff_fail(b->error, FF_ERROR_INPUT, "there is no element type %.20s", request->dtype);
     status = ff_kernels_choose(request->isa, request->backend, &b->kernels, b->error);
     if (status == FF_OK)
         status = resolve_sizes(b);

@@ -23,7 +23,7 @@ enum {
 typedef struct ff_bench_request {
     const char *dims;            // without a model, random weights of these dimensions: "ti2v-5b" or "t2v-1.3b"
     size_t blocks;               // with dims: transformer blocks and text encoder layers; 0: as published
-    bool bf16;                   // with dims: weights are kept as bfloat16, else as float32
+    const char *dtype;           // with dims: element type of the matrices, "bf16" or "q4_k"; NULL: f32
     size_t most_weight_bytes;    // with dims: a component of more is refused while it is made; 0: what is free
     size_t width, height, frames;  // 0: the model's; rounded down as for a run
     unsigned stages;             // 0: all of them

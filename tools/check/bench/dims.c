@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/sizes.h"
+#include "random_elements.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,36 +51,6 @@ const ff_dims *ff_dims_find(const char *name)
     return NULL;
 }
 
-// ---- random numbers ----
-
-// splitmix64 of the index (Steele, Lea, Flood 2014), as a float from -1 to 1.
-static float random_float(uint64_t index)
-{
-    uint64_t z = (index + 1) * 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return (float)(z >> 40) * 0x1p-23f - 1.0f;
-}
-
-void ff_random_floats(uint64_t first, size_t count, float scale, float *out)
-{
-#pragma omp parallel for
-    for (size_t i = 0; i < count; i++)
-        out[i] = random_float(first + i) * scale;
-}
-
-static void random_bf16(uint64_t first, size_t count, float scale, uint16_t *out)
-{
-#pragma omp parallel for
-    for (size_t i = 0; i < count; i++) {
-        float value = random_float(first + i) * scale;
-        uint32_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        out[i] = (uint16_t)(bits >> 16);
-    }
-}
-
 // ---- weights ----
 
 // Any tensor that is asked for, in the shape that is asked for. Matrices keep the size of what they multiply, so that
@@ -94,23 +65,26 @@ static ff_status make_tensor(void *user, const char *name, ff_weight *view, bool
         return FF_OK;
     for (int i = 0; i < view->rank; i++)
         fits = fits && ff_multiply_sizes(count, view->shape[i], &count);
-    if (fits && to->most && count > to->most / to->dtype->bytes - to->drawn)
+    size_t depth = view->rank > 1 && view->shape[0] ? count / view->shape[0] : 3;
+    bool whole = view->rank == 2 && fits && depth % to->dtype->block == 0;
+    ff_dtype dtype = to->dtype == FF_BF16 || whole ? to->dtype : FF_F32;
+    size_t bytes = fits ? count / dtype->block : 0;
+    fits = fits && ff_multiply_sizes(bytes, dtype->bytes, &bytes);
+    if (fits && to->most && bytes > to->most - to->bytes)
         return ff_fail(error, FF_ERROR_MEMORY, "random weights of these dimensions need more than the %.1f GiB of "
                        "memory that are free: fewer blocks, or bf16, need less", (double)to->most / (1 << 30));
-    void *data = fits ? ff_arena_take(to->memory, count, to->dtype->bytes) : NULL;
-    if (!data) {
+    void *data = fits ? ff_arena_take(to->memory, bytes, 1) : NULL;
+    float *factor = ff_arena_floats(to->memory, 1);
+    if (!data || !factor) {
         ff_print_shape(shape, view->rank, view->shape);
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for random weights of shape %s", shape);
     }
-    size_t depth = view->rank > 1 && view->shape[0] ? count / view->shape[0] : 3;
-    float scale = sqrtf(3.0f / (float)(depth ? depth : 1));
-    if (to->dtype == FF_F32)
-        ff_random_floats(to->drawn, count, scale, data);
-    else
-        random_bf16(to->drawn, count, scale, data);
+    *factor = ff_random_elements(to->drawn, count, dtype, sqrtf(3.0f / (float)(depth ? depth : 1)), data);
     to->drawn += count;
+    to->bytes += bytes;
     view->data = data;
-    view->dtype = to->dtype;
+    view->dtype = dtype;
+    view->scales = dtype->bytes == 1 ? factor : NULL;
     return FF_OK;
 }
 

@@ -17,16 +17,15 @@ typedef struct ff_dims {
 // NULL if there are none of that name.
 const ff_dims *ff_dims_find(const char *name);
 
-// Uniform random numbers from -scale to scale; the same for the same first index, whatever the number of threads.
-void ff_random_floats(uint64_t first, size_t count, float scale, float *out);
-
-// One component with random weights. config: of ff_dims   dtype: FF_F32 or FF_BF16, of all tensors
+// One component with random weights. config: of ff_dims   dtype: of the matrices, as far as their rows are whole blocks,
+// and BF16 of all else too; the rest is F32, as in files that are quantised
 typedef struct ff_random_weights {
     ff_config *config;
     ff_weights *weights;
     ff_arena *memory;    // what the weights point into
     ff_dtype dtype;
     uint64_t drawn;      // numbers so far
+    size_t bytes;        // of them
     size_t most;         // bytes that may be taken; 0: whatever can be had
 } ff_random_weights;
 

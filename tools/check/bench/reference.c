@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/system.h"
-#include "dims.h"
+#include "random_elements.h"
 
 #define PEAK_SECONDS 0.1
 #define PEAK_ROUNDS 65536

@@ -96,8 +96,8 @@ ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_erro
     ff_model *model = NULL;
     ff_bench_result result;
     ff_bench_request request = {
-        .blocks = options->blocks, .bf16 = options->dtype == 1, .width = options->size.width,
-        .height = options->size.height, .frames = options->frames, .threads = options->threads,
+        .blocks = options->blocks, .dtype = ff_option_table[FF_OPTION_DTYPE].choices[options->dtype],
+        .width = options->size.width, .height = options->size.height, .frames = options->frames, .threads = options->threads,
         .stages = options->given[FF_OPTION_ONLY] ? 1u << options->only : 0,  // the choices are in the order of the bits
         .user = &to, .progress = on_progress,
     };

@@ -250,8 +250,10 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .foreign = "layers num-layers"},
     [FF_OPTION_DTYPE] = {
         .name = "dtype", .kind = FF_KIND_CHOICE, .argument = "TYPE", .offset = VALUE(dtype),
-        .group = FF_GROUP_RUNNING, .commands = FF_COMMAND_BENCH, .choices = {"f32", "bf16"},
-        .help = "With --dims, how the weights are stored: f32 (the default) or bf16.",
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMAND_BENCH,
+        .choices = {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k",
+                    "q6_k", "iq4_nl", "iq4_xs", "f8_e4m3", "f8_e5m2", "i8"},
+        .help = "With --dims, how the weights are stored (default f32): those of the matrices, and with bf16 all.",
         .foreign = "type precision weight-type"},
     [FF_OPTION_ONLY] = {
         .name = "only", .kind = FF_KIND_CHOICE, .argument = "STAGE", .offset = VALUE(only),

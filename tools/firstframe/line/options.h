@@ -91,7 +91,7 @@ typedef struct ff_option {
     unsigned commands;             // which take it
     unsigned required;             // which cannot do without it
     double minimum, maximum;       // of a COUNT or NUMBER, and of the sides of a SIZE
-    const char *choices[8];        // of a CHOICE; NULL after the last
+    const char *choices[20];       // of a CHOICE; NULL after the last
     size_t offset;                 // of the value in ff_options
     const char *argument;          // what help calls the value; NULL for a flag
     const char *help;
