@@ -10,11 +10,13 @@
 #include "folder.h"
 #include "gguf_source.h"
 #include "safetensors.h"
+#include "scales.h"
 
 struct ff_weights {
     ff_weight_source source;
     const ff_name_table *names;  // or NULL: the source has diffusers' names
     ff_arena *memory;            // vectors handed out as f32
+    ff_scales scales;
 };
 
 static ff_status no_memory(const char *origin, ff_error *error)
@@ -30,6 +32,7 @@ void ff_weights_close(ff_weights *weights)
         return;
     if (weights->source.close)
         weights->source.close(weights->source.user);
+    ff_scales_close(&weights->scales);
     ff_arena_destroy(weights->memory);
     free(weights);
 }
@@ -40,9 +43,11 @@ ff_status ff_weights_open_source(const ff_weight_source *source, const ff_name_t
     *out = calloc(1, sizeof **out);
     if (*out)
         **out = (ff_weights){.source = *source, .names = names, .memory = ff_arena_create()};
-    if (*out && (*out)->memory)
+    ff_status status = *out && (*out)->memory
+                           ? ff_scales_open(&(*out)->source, (*out)->memory, &(*out)->scales, error)
+                           : no_memory(source->origin, error);
+    if (!status)
         return FF_OK;
-    ff_status status = no_memory(source->origin, error);
     if (!*out && source->close)
         source->close(source->user);
     ff_weights_close(*out);
@@ -196,6 +201,8 @@ static ff_status require(const ff_weights *weights, char name[FF_NAME_TEXT], ff_
         return status;
     if (!found)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is missing", source->origin, name);
+    if ((status = ff_scales_check(&weights->scales, name, error)))
+        return status;
     if (!out->dtype->decode)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is %s, expected F32, F16, BF16 or a quantised type",
                        source->origin, name, out->dtype->name);
@@ -239,7 +246,7 @@ ff_status ff_weights_get(const ff_weights *weights, ff_weight *out, ff_error *er
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, config.json asks for %s",
                        weights->source.origin, name, found, wanted);
     }
-    return FF_OK;
+    return ff_scales_give(&weights->scales, name, out, error);
 }
 
 ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *error, size_t count,
@@ -259,6 +266,8 @@ ff_status ff_weights_get_f32(ff_weights *weights, const float **out, ff_error *e
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has shape %s, config.json asks for %zu elements",
                        weights->source.origin, name, found, count);
     }
+    if ((status = ff_scales_give(&weights->scales, name, &view, error)))
+        return status;
     float *vector = ff_arena_floats(weights->memory, count);
     if (!vector)
         return no_memory(weights->source.origin, error);
