@@ -215,6 +215,28 @@ typedef struct ff_model_facts {
 } ff_model_facts;
 ff_model_facts ff_model_describe(const ff_model *model);
 
+// What a LoRA file holds.
+typedef struct ff_lora_facts {
+    char layout[64];               // what its tensors are called, * standing for a module: "diffusion_model.*.lora_A.weight"
+    size_t tensors, bytes;
+    size_t products;               // low-rank pairs
+    size_t least_rank, most_rank;  // of these; 0 where there are none
+    double least_scale, most_scale;  // alpha / rank, which the pairs' products are multiplied by; 1 where there is no alpha
+    size_t sums;                   // tensors that are added as they are (.diff, .diff_b, .diff_m)
+    size_t ignored;                // of sparse attention (to_gate_compress), which is not computed
+    size_t unmatched;              // tensors that match nothing in the transformer; not added to one, all of them
+    char unmatched_name[128];      // one of those
+} ff_lora_facts;
+ff_status ff_lora_inspect(const char *path, ff_lora_facts *out, ff_error *error);
+
+enum { FF_MOST_LORAS = 16 };
+#define FF_MOST_LORA_STRENGTH 100.0
+// Adds a LoRA to one of a model's transformers, for all later runs and after those added before. The file is mapped as
+// long as the model lives.
+// FF_ERROR_INPUT: no such transformer, no LoRA, or one that does not fit it; the model must then be closed.
+ff_status ff_model_add_lora(ff_model *model, size_t transformer, const char *path, double strength, ff_lora_facts *out,
+                            ff_error *error);
+
 // What a folder holds by its model_index.json, for one that ff_model_open refuses. Strings live as long as the survey.
 typedef struct ff_survey ff_survey;
 typedef struct ff_survey_part {

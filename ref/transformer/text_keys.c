@@ -103,7 +103,12 @@ double ff_transformer_text_flop(const ff_transformer *transformer, size_t distin
 {
     const ff_transformer_shape *shape = &transformer->shape;
     double dim = (double)shape->dim;
-    return 2 * (double)distinct_tokens * dim * ((double)shape->text_dim + dim + 2 * dim * (double)shape->layers);
+    double added = ff_linear_added(&transformer->text_in) + ff_linear_added(&transformer->text_out);
+    for (size_t layer = 0; layer < shape->layers; layer++)
+        added += ff_linear_added(&transformer->blocks[layer].attn2.to_k) +
+                 ff_linear_added(&transformer->blocks[layer].attn2.to_v);
+    double own = dim * ((double)shape->text_dim + dim + 2 * dim * (double)shape->layers);
+    return 2 * (double)distinct_tokens * (own + added);
 }
 
 size_t ff_transformer_text_memory(const ff_transformer *transformer, size_t tokens)

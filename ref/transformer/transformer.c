@@ -65,6 +65,20 @@ size_t ff_transformer_memory(const ff_transformer *transformer, ff_extent extent
     return sum;
 }
 
+// Multiply-adds that LoRAs add, for each token; keys and values of the text are made elsewhere.
+static double added_to_tokens(const ff_transformer *transformer)
+{
+    double sum = ff_linear_added(&transformer->proj_out);
+    for (size_t layer = 0; layer < transformer->shape.layers; layer++) {
+        const ff_transformer_block *block = &transformer->blocks[layer];
+        const ff_linear *linears[] = {&block->attn1.to_q, &block->attn1.to_k, &block->attn1.to_v, &block->attn1.to_out,
+                                      &block->attn2.to_q, &block->attn2.to_out, &block->ffn_in, &block->ffn_out};
+        for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
+            sum += ff_linear_added(linears[i]);
+    }
+    return sum;
+}
+
 double ff_transformer_flop(const ff_transformer *transformer, const ff_transformer_input *input,
                            size_t unique_timesteps)
 {
@@ -76,11 +90,15 @@ double ff_transformer_flop(const ff_transformer *transformer, const ff_transform
     for (size_t i = 0; i < input->context_count; i++)
         context_tokens += (double)input->contexts[i].tokens;
     double time = (double)unique_timesteps * dim * ((double)shape->freq_dim + 7 * dim);
+    double added = (double)unique_timesteps * (ff_linear_added(&transformer->time_in) +
+                                               ff_linear_added(&transformer->time_out) +
+                                               ff_linear_added(&transformer->time_proj)) +
+                   tokens * added_to_tokens(transformer);
     double ends = tokens * dim * (double)(transformer->patch_in + transformer->patch_out);
     double self_attention = tokens * dim * (4 * dim + 2 * tokens);
     double cross_attention = tokens * dim * (2 * dim + 2 * context_tokens);
     double feed_forward = tokens * dim * 2 * ffn_dim;
-    return 2 * (time + ends + (double)shape->layers * (self_attention + cross_attention + feed_forward));
+    return 2 * (time + ends + added + (double)shape->layers * (self_attention + cross_attention + feed_forward));
 }
 
 // ---- before and after the blocks ----

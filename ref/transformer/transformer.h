@@ -7,7 +7,7 @@
 #define FF_TRANSFORMER_H
 
 #include "../kernels/kernels.h"
-#include "../weights/weights.h"
+#include "../weights/lora.h"
 
 typedef struct ff_transformer ff_transformer;
 
@@ -26,6 +26,12 @@ typedef struct ff_transformer_shape {
 // FF_ERROR_INPUT: a config this code does not compute, a missing tensor, a wrong shape.
 ff_status ff_transformer_open(ff_weights *weights, const ff_config *config, ff_transformer **out, ff_error *error);
 void ff_transformer_close(ff_transformer *transformer);  // NULL allowed
+
+// Adds a LoRA's products to the linear layers, after those added before, and its sums to copies of the vectors; the patch
+// embedding's weight gets both in a copy. lora must outlive the transformer.
+// FF_ERROR_INPUT: nothing of it belongs to a weight here, or something has another shape. Of a failure only
+// ff_transformer_close comes next.
+ff_status ff_transformer_add_lora(ff_transformer *transformer, ff_lora *lora, ff_error *error);
 
 ff_transformer_shape ff_transformer_describe(const ff_transformer *transformer);
 size_t ff_transformer_parameters(const ff_transformer *transformer);

@@ -8,97 +8,125 @@
 #define LARGEST_DIM ((size_t)1 << 20)  // of any size in a config; far above every published model
 #define MOST_LAYERS ((size_t)4096)
 
-// Where weights are looked up; after a failure the lookups that follow do nothing.
-typedef struct lookup {
-    ff_weights *weights;
+// ---- every weight by its name ----
+
+// After a failure the visits that follow do nothing.
+typedef struct visit {
+    ff_status (*see)(void *user, const ff_transformer_place *place, ff_error *error);
+    void *user;
     ff_error *error;
     ff_status status;
-    size_t parameters;
-} lookup;
+} visit;
+
+static void see(visit *to, const char *name, int rank, const size_t *shape, ff_linear *linear, const float **vector)
+{
+    const ff_transformer_place place = {name, rank, shape, linear, vector};
+    if (to->status == FF_OK)
+        to->status = to->see(to->user, &place, to->error);
+}
 
 // prefix, name and suffix together are a weight's name in the checkpoint, here and below.
-static const float *find_vector(lookup *in, const char *prefix, const char *name, const char *suffix, size_t count)
+static void visit_vector(visit *to, const char *prefix, const char *name, const char *suffix, size_t count,
+                         const float **vector)
 {
-    const float *vector = NULL;
-    if (in->status == FF_OK)
-        in->status = ff_weights_get_f32(in->weights, &vector, in->error, count, "%s%s%s", prefix, name, suffix);
-    in->parameters += count;
-    return vector;
+    char whole[128];
+    snprintf(whole, sizeof whole, "%s%s%s", prefix, name, suffix);
+    see(to, whole, 1, &count, NULL, vector);
 }
 
 // The bias has as many elements as the weight's first axis.
-static ff_linear find_linear(lookup *in, const char *prefix, const char *name, int rank, const size_t *shape)
+static void visit_linear(visit *to, const char *prefix, const char *name, int rank, const size_t *shape,
+                         ff_linear *linear)
 {
-    ff_linear linear = {0};
-    size_t count = 1;
-    for (int i = 0; i < rank; i++)
-        count *= shape[i];
-    if (in->status == FF_OK)
-        in->status = ff_weights_get(in->weights, &linear.weight, in->error, rank, shape, "%s%s.weight", prefix, name);
-    in->parameters += count;
-    linear.bias = find_vector(in, prefix, name, ".bias", shape[0]);
-    return linear;
+    char weight[128];
+    snprintf(weight, sizeof weight, "%s%s.weight", prefix, name);
+    see(to, weight, rank, shape, linear, NULL);
+    visit_vector(to, prefix, name, ".bias", shape[0], &linear->bias);
 }
 
-static ff_linear find_matrix(lookup *in, const char *prefix, const char *name, size_t columns, size_t depth)
+static void visit_matrix(visit *to, const char *prefix, const char *name, size_t columns, size_t depth,
+                         ff_linear *linear)
 {
-    return find_linear(in, prefix, name, 2, (size_t[]){columns, depth});
+    visit_linear(to, prefix, name, 2, (size_t[]){columns, depth}, linear);
 }
 
-static ff_transformer_attention find_attention(lookup *in, const char *prefix, size_t dim)
+static void visit_attention(visit *to, const char *prefix, size_t dim, ff_transformer_attention *attention)
 {
-    ff_transformer_attention attention;
-    attention.to_q = find_matrix(in, prefix, "to_q", dim, dim);
-    attention.to_k = find_matrix(in, prefix, "to_k", dim, dim);
-    attention.to_v = find_matrix(in, prefix, "to_v", dim, dim);
-    attention.to_out = find_matrix(in, prefix, "to_out.0", dim, dim);
-    attention.norm_q = find_vector(in, prefix, "norm_q", ".weight", dim);
-    attention.norm_k = find_vector(in, prefix, "norm_k", ".weight", dim);
-    return attention;
+    visit_matrix(to, prefix, "to_q", dim, dim, &attention->to_q);
+    visit_matrix(to, prefix, "to_k", dim, dim, &attention->to_k);
+    visit_matrix(to, prefix, "to_v", dim, dim, &attention->to_v);
+    visit_matrix(to, prefix, "to_out.0", dim, dim, &attention->to_out);
+    visit_vector(to, prefix, "norm_q", ".weight", dim, &attention->norm_q);
+    visit_vector(to, prefix, "norm_k", ".weight", dim, &attention->norm_k);
 }
 
-static ff_transformer_block find_block(lookup *in, size_t layer, const ff_transformer_shape *shape)
+static void visit_block(visit *to, size_t layer, const ff_transformer_shape *shape, ff_transformer_block *block)
 {
     char prefix[64], attn1[80], attn2[80];
     size_t dim = shape->dim;
-    ff_transformer_block block = {0};
     snprintf(prefix, sizeof prefix, "blocks.%zu.", layer);
     snprintf(attn1, sizeof attn1, "%sattn1.", prefix);
     snprintf(attn2, sizeof attn2, "%sattn2.", prefix);
-    block.scale_shift_table = find_vector(in, prefix, "scale_shift_table", "", 6 * dim);
-    block.attn1 = find_attention(in, attn1, dim);
-    block.attn2 = find_attention(in, attn2, dim);
+    visit_vector(to, prefix, "scale_shift_table", "", 6 * dim, &block->scale_shift_table);
+    visit_attention(to, attn1, dim, &block->attn1);
+    visit_attention(to, attn2, dim, &block->attn2);
     if (shape->cross_attn_norm) {
-        block.norm2_weight = find_vector(in, prefix, "norm2", ".weight", dim);
-        block.norm2_bias = find_vector(in, prefix, "norm2", ".bias", dim);
+        visit_vector(to, prefix, "norm2", ".weight", dim, &block->norm2_weight);
+        visit_vector(to, prefix, "norm2", ".bias", dim, &block->norm2_bias);
     }
-    block.ffn_in = find_matrix(in, prefix, "ffn.net.0.proj", shape->ffn_dim, dim);
-    block.ffn_out = find_matrix(in, prefix, "ffn.net.2", dim, shape->ffn_dim);
-    return block;
+    visit_matrix(to, prefix, "ffn.net.0.proj", shape->ffn_dim, dim, &block->ffn_in);
+    visit_matrix(to, prefix, "ffn.net.2", dim, shape->ffn_dim, &block->ffn_out);
 }
 
-static ff_status find_weights(ff_transformer *transformer, ff_weights *weights, ff_error *error)
+ff_status ff_transformer_visit(ff_transformer *transformer,
+                               ff_status (*see_place)(void *user, const ff_transformer_place *place, ff_error *error),
+                               void *user, ff_error *error)
 {
     const ff_transformer_shape *shape = &transformer->shape;
     const size_t *patch = shape->patch;
     size_t dim = shape->dim;
     static const char condition[] = "condition_embedder.";
-    lookup in = {.weights = weights, .error = error};
+    visit to = {.see = see_place, .user = user, .error = error};
 
-    transformer->patch_embedding =
-        find_linear(&in, "", "patch_embedding", 5,
-                    (size_t[]){dim, shape->in_channels, patch[0], patch[1], patch[2]});
-    transformer->time_in = find_matrix(&in, condition, "time_embedder.linear_1", dim, shape->freq_dim);
-    transformer->time_out = find_matrix(&in, condition, "time_embedder.linear_2", dim, dim);
-    transformer->time_proj = find_matrix(&in, condition, "time_proj", 6 * dim, dim);
-    transformer->text_in = find_matrix(&in, condition, "text_embedder.linear_1", dim, shape->text_dim);
-    transformer->text_out = find_matrix(&in, condition, "text_embedder.linear_2", dim, dim);
-    for (size_t layer = 0; layer < shape->layers && in.status == FF_OK; layer++)
-        transformer->blocks[layer] = find_block(&in, layer, shape);
-    transformer->scale_shift_table = find_vector(&in, "", "scale_shift_table", "", 2 * dim);
-    transformer->proj_out = find_matrix(&in, "", "proj_out", transformer->patch_out, dim);
+    visit_linear(&to, "", "patch_embedding", 5, (size_t[]){dim, shape->in_channels, patch[0], patch[1], patch[2]},
+                 &transformer->patch_embedding);
+    visit_matrix(&to, condition, "time_embedder.linear_1", dim, shape->freq_dim, &transformer->time_in);
+    visit_matrix(&to, condition, "time_embedder.linear_2", dim, dim, &transformer->time_out);
+    visit_matrix(&to, condition, "time_proj", 6 * dim, dim, &transformer->time_proj);
+    visit_matrix(&to, condition, "text_embedder.linear_1", dim, shape->text_dim, &transformer->text_in);
+    visit_matrix(&to, condition, "text_embedder.linear_2", dim, dim, &transformer->text_out);
+    for (size_t layer = 0; layer < shape->layers && to.status == FF_OK; layer++)
+        visit_block(&to, layer, shape, &transformer->blocks[layer]);
+    visit_vector(&to, "", "scale_shift_table", "", 2 * dim, &transformer->scale_shift_table);
+    visit_matrix(&to, "", "proj_out", transformer->patch_out, dim, &transformer->proj_out);
+    return to.status;
+}
+
+// ---- opening ----
+
+typedef struct lookup {
+    ff_weights *weights;
+    size_t parameters;
+} lookup;
+
+static ff_status find_weight(void *user, const ff_transformer_place *place, ff_error *error)
+{
+    lookup *in = user;
+    size_t count = 1;
+    for (int i = 0; i < place->rank; i++)
+        count *= place->shape[i];
+    in->parameters += count;
+    if (place->linear)
+        return ff_weights_get(in->weights, &place->linear->weight, error, place->rank, place->shape, "%s", place->name);
+    return ff_weights_get_f32(in->weights, place->vector, error, count, "%s", place->name);
+}
+
+static ff_status find_weights(ff_transformer *transformer, ff_weights *weights, ff_error *error)
+{
+    lookup in = {.weights = weights};
+    ff_status status = ff_transformer_visit(transformer, find_weight, &in, error);
     transformer->parameters = in.parameters;
-    return in.status;
+    return status;
 }
 
 // The settings of other Wan models (image embeddings of Wan2.1-I2V, VACE, Animate) that this code does not compute.
@@ -209,6 +237,7 @@ void ff_transformer_close(ff_transformer *transformer)
 {
     if (!transformer)
         return;
+    ff_arena_destroy(transformer->added);
     free(transformer->blocks);
     free(transformer);
 }

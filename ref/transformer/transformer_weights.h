@@ -29,7 +29,22 @@ struct ff_transformer {
     ff_transformer_block *blocks;        // [layers]
     const float *scale_shift_table;      // [2, dim]: shift, scale of the output norm
     ff_linear proj_out;                  // [patch_out, dim]
+    ff_arena *added;                     // what LoRAs made; NULL: there is none
 };
+
+// A weight where the transformer uses it, by its name in the checkpoint.
+typedef struct ff_transformer_place {
+    const char *name;
+    int rank;
+    const size_t *shape;
+    ff_linear *linear;     // whose weight it is; NULL: it is a vector,
+    const float **vector;  // of as many elements as the shape has
+} ff_transformer_place;
+
+// Calls `see` with every place, a linear layer's weight before its bias, until it fails.
+ff_status ff_transformer_visit(ff_transformer *transformer,
+                               ff_status (*see)(void *user, const ff_transformer_place *place, ff_error *error),
+                               void *user, ff_error *error);
 
 struct ff_transformer_text {
     size_t tokens;

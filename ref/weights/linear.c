@@ -129,3 +129,15 @@ ff_status ff_linear_apply(const ff_linear *linear, const ff_kernels *kernels, si
     product.gate = finish->gate;
     return kernels->matmul(kernels, &product);
 }
+
+double ff_linear_added(const ff_linear *linear)
+{
+    double sum = 0;
+    for (size_t i = 0; i < linear->addition_count; i++) {
+        const ff_linear_addition *addition = &linear->additions[i];
+        sum += (double)ff_weight_elements(&addition->up);
+        if (addition->down.data)
+            sum += (double)ff_weight_elements(&addition->down);
+    }
+    return sum;
+}

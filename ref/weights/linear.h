@@ -34,4 +34,7 @@ typedef struct ff_linear_finish {
 ff_status ff_linear_apply(const ff_linear *linear, const ff_kernels *kernels, size_t rows, const float *x,
                           const ff_linear_finish *finish, float *out);
 
+// Multiply-adds that the additions take for each row.
+double ff_linear_added(const ff_linear *linear);
+
 #endif
