@@ -33,7 +33,7 @@ static int remove_folder(void **state)
 
 static cJSON *record_of(const char *const *arguments)
 {
-    static uint8_t hashes[FF_OPTIONS][32];
+    static ff_input_hashes hashes;
     uint8_t model[32] = {7};
     char *list[16];
     int count = 0;
@@ -42,7 +42,7 @@ static cJSON *record_of(const char *const *arguments)
     for (; arguments[count]; count++)
         list[count] = (char *)arguments[count];
     assert_ok(ff_options_parse(FF_COMMAND_I2V, count, list, &options, &error), &error);
-    cJSON *record = ff_record_create(&options, hashes, model);
+    cJSON *record = ff_record_create(&options, &hashes, model);
     assert_non_null(record);
     return record;
 }

@@ -33,6 +33,10 @@ ff_status ff_blame(ff_status status, ff_suspects suspects, ff_error *error, cons
                        "loaded, holds NaN or infinity", doing, place, suspects.loaded, suspects.load_path);
     const ff_weights *weights = suspects.weights;
     const char *name = weights ? damaged_tensor(weights) : NULL;
+    for (size_t i = 0; i < suspects.lora_count && !name; i++) {
+        weights = ff_lora_weights(suspects.loras[i]);
+        name = damaged_tensor(weights);
+    }
     if (name)
         return ff_fail(error, status, "values stopped being finite while %s (%s): tensor %.120s of %.160s holds NaN or "
                        "infinity", doing, place, name, ff_weights_origin(weights));

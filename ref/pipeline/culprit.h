@@ -2,11 +2,13 @@
 #ifndef FF_CULPRIT_H
 #define FF_CULPRIT_H
 
-#include "../weights/weights.h"
+#include "../weights/lora.h"
 
 // Where the values that are not finite may have come from.
 typedef struct ff_suspects {
     const ff_weights *weights;       // of the component that computed, to be looked through; NULL: none did
+    ff_lora *const *loras;           // [lora_count] that were added to it
+    size_t lora_count;
     const char *loaded, *load_path;  // a loaded tensor that holds some, and its file; NULL or "": there is none
 } ff_suspects;
 

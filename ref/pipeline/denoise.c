@@ -176,7 +176,7 @@ ff_status ff_stage_denoise(ff_run_state *r)
     if (status)
         return status;
     for (size_t i = 0; i < r->model->expert_count; i++)
-        ff_weights_release_pages(r->model->experts[i].files.weights);
+        ff_expert_release_pages(&r->model->experts[i]);
     ff_stage_free_texts(r);
     r->result.seconds_denoise = ff_seconds() - start;
     if ((status = ff_run_tap(r, 4, d.shape, r->latents, "latents")))

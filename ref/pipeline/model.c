@@ -253,7 +253,7 @@ void ff_model_close(ff_model *model)
     ff_text_encoder_close(model->text_encoder);
     ff_vae_close(model->vae);
     for (size_t i = 0; i < model->expert_count; i++) {
-        ff_transformer_close(model->experts[i].transformer);
+        ff_expert_close(&model->experts[i]);
         close_component(&model->experts[i].files);
     }
     ff_tokenizer_close(model->tokenizer);

@@ -23,6 +23,8 @@ typedef struct ff_expert {
     const char *name;          // of its folder
     ff_component files;
     ff_transformer *transformer;
+    ff_lora *loras[FF_MOST_LORAS];  // in its transformer
+    size_t lora_count;
     float from;                // the timestep down to which it works, that one included; the last works below as well
     double guidance_scale;     // by default
 } ff_expert;
@@ -63,6 +65,10 @@ size_t ff_model_expert(const ff_model *model, float timestep);
 // SHA-256 of what decides the text encoder's results: its part of ff_model_hash, and the stamps of those files that it
 // does not hash whole. Computed once and kept.
 ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error *error);
+// Its weights and its LoRAs'.
+void ff_expert_release_pages(const ff_expert *expert);
+// The transformer and its LoRAs, not the files.
+void ff_expert_close(ff_expert *expert);
 
 size_t ff_component_bytes(const ff_component *component);  // of its weights, as stored
 

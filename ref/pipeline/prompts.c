@@ -104,7 +104,7 @@ ff_status ff_stage_text(ff_run_state *r)
     }
     ff_weights_release_pages(r->model->text_files.weights);
     for (size_t i = 0; i < r->model->expert_count; i++)  // their part in the text's keys and values
-        ff_weights_release_pages(r->model->experts[i].files.weights);
+        ff_expert_release_pages(&r->model->experts[i]);
     r->result.seconds_text = ff_seconds() - start;
     return status ? status : ff_run_report(r, FF_STAGE_TEXT, r->prompts, r->prompts);
 }

@@ -33,6 +33,19 @@ static ff_status add_file(ff_sha256 *hash, const char *path, ff_error *error)
     return FF_OK;
 }
 
+static ff_status add_loras(ff_sha256 *hash, const ff_model *model, uint64_t which, ff_error *error)
+{
+    const ff_expert *expert = &model->experts[which];
+    ff_status status = FF_OK;
+    for (size_t i = 0; i < expert->lora_count && !status; i++) {
+        double strength = ff_lora_strength(expert->loras[i]);
+        ff_sha256_add(hash, &which, sizeof which);
+        ff_sha256_add(hash, &strength, sizeof strength);
+        status = add_file(hash, ff_weights_file(ff_lora_weights(expert->loras[i]), 0), error);
+    }
+    return status;
+}
+
 ff_status ff_resume_fingerprint(ff_model *model, const ff_request *request, const ff_plan *plan,
                                 uint8_t out[32], ff_error *error)
 {
@@ -61,6 +74,8 @@ ff_status ff_resume_fingerprint(ff_model *model, const ff_request *request, cons
         ff_sha256_add(&hash, request->mask, request->image->width * request->image->height);
     if (request->load_path)
         status = add_file(&hash, request->load_path, error);
+    for (size_t i = 0; i < model->expert_count && !status; i++)
+        status = add_loras(&hash, model, i, error);
     ff_sha256_finish(&hash, out);
     return status;
 }

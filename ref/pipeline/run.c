@@ -26,7 +26,14 @@ ff_status ff_run_tap(ff_run_state *r, int rank, const size_t *shape, float *data
 
 ff_status ff_run_blame(ff_run_state *r, ff_status status, const ff_weights *weights, const char *doing)
 {
-    ff_suspects suspects = {weights, r->taps.not_finite, r->request->load_path};
+    ff_suspects suspects = {.weights = weights, .loaded = r->taps.not_finite, .load_path = r->request->load_path};
+    for (size_t i = 0; i < r->model->expert_count; i++) {
+        const ff_expert *expert = &r->model->experts[i];
+        if (expert->files.weights == weights) {
+            suspects.loras = expert->loras;
+            suspects.lora_count = expert->lora_count;
+        }
+    }
     return ff_blame(status, suspects, r->error, "%s", doing);
 }
 

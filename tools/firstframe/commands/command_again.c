@@ -9,17 +9,20 @@
 
 // The arguments of the earlier run, then those of this one, which take their place.
 typedef struct arguments {
-    char *list[2 * FF_OPTIONS];
+    char *list[FF_OPTIONS + 2 * FF_MOST_TEXTS];
     int count;
 } arguments;
 
-static ff_status add_argument(arguments *all, const ff_option *option, const char *value, ff_error *error)
+// number: what follows the value after a colon, or NULL
+static ff_status add_argument(arguments *all, const ff_option *option, const char *value, const char *number,
+                              ff_error *error)
 {
-    size_t size = strlen(option->name) + strlen(value) + 4;
+    size_t size = strlen(option->name) + strlen(value) + (number ? strlen(number) : 0) + 5;
     char *text = malloc(size);
     if (!text)
         return ff_fail(error, FF_ERROR_MEMORY, "no memory for --%s", option->name);
-    snprintf(text, size, option->kind == FF_KIND_FLAG ? "--%s" : "--%s=%s", option->name, value);
+    snprintf(text, size, option->kind == FF_KIND_FLAG ? "--%s" : "--%s=%s%s%s", option->name, value, number ? ":" : "",
+             number ? number : "");
     all->list[all->count++] = text;
     return FF_OK;
 }
@@ -41,9 +44,10 @@ static char *locate(const char *path, const char *source)
 }
 
 // given: the path that this command's options name, or NULL for the recorded one.
-static ff_status add_input(arguments *all, const ff_option *option, const char *recorded, const char *given,
-                           const char *expected, const char *source, ff_error *error)
+static ff_status add_input(arguments *all, const ff_option *option, const ff_record_input *input, const char *given,
+                           const char *source, ff_error *error)
 {
+    const char *recorded = input->path, *expected = input->sha256;
     uint8_t hash[32];
     char digits[65];
     char *path = given ? strdup(given) : locate(recorded, source);
@@ -61,8 +65,49 @@ static ff_status add_input(arguments *all, const ff_option *option, const char *
         status = ff_fail(error, FF_ERROR_INPUT, "%.200s is not the file that %s was made from: its SHA-256 is %.12s, "
                          "not %.12s", path, source, digits, expected ? expected : "known");
     if (status == FF_OK)
-        status = add_argument(all, option, path, error);
+        status = add_argument(all, option, path, input->number, error);
     free(path);
+    return status;
+}
+
+// given: the path that this command's options name in the i-th place, or NULL. The caller frees it.
+static ff_status take_given(const ff_options *options, ff_option_id id, size_t i, char **given, ff_error *error)
+{
+    const ff_option *option = &ff_option_table[id];
+    const void *value = (const char *)options + option->offset;
+    const ff_texts *texts = value;
+    double number;
+    *given = NULL;
+    if (!options->given[id] || !(option->commands & FF_COMMAND_AGAIN))
+        return FF_OK;
+    if (option->kind == FF_KIND_INPUT)
+        *given = i == 0 ? ff_option_print(options, id) : NULL;
+    else if (i < texts->count)
+        *given = strndup(texts->texts[i], ff_split_number(texts->texts[i], &number));
+    else
+        return FF_OK;
+    return *given || i > 0 ? FF_OK : ff_fail(error, FF_ERROR_MEMORY, "no memory for --%s", option->name);
+}
+
+// Each file that was recorded for an option, where it lies now.
+static ff_status collect_inputs(arguments *all, const cJSON *record, const ff_options *options, ff_option_id id,
+                                ff_error *error)
+{
+    const ff_option *option = &ff_option_table[id];
+    ff_record_input input;
+    ff_status status = FF_OK;
+    for (size_t i = 0; status == FF_OK; i++) {
+        char *given;
+        bool recorded = ff_record_input_at(record, option, i, &input);
+        if ((status = take_given(options, id, i, &given, error)) != FF_OK || (!recorded && !given))
+            return status;
+        if (recorded)
+            status = add_input(all, option, &input, given, options->operand, error);
+        else
+            status = ff_fail(error, FF_ERROR_INPUT, "%s was made without --%s%s%s", options->operand, option->name,
+                             i > 0 ? " " : "", i > 0 ? given : "");
+        free(given);
+    }
     return status;
 }
 
@@ -80,19 +125,18 @@ static ff_status collect(arguments *all, const cJSON *record, const ff_options *
     for (int id = 0; id < FF_OPTIONS && status == FF_OK; id++) {
         const ff_option *option = &ff_option_table[id];
         const char *recorded = ff_record_option(record, option);
-        bool input = option->kind == FF_KIND_INPUT, given = options->given[id] && (option->commands & FF_COMMAND_AGAIN);
+        bool given = options->given[id] && (option->commands & FF_COMMAND_AGAIN);
+        if (option->kind == FF_KIND_INPUT || option->kind == FF_KIND_INPUTS) {
+            status = collect_inputs(all, record, options, (ff_option_id)id, error);
+            continue;
+        }
         char *value = given ? ff_option_print(options, (ff_option_id)id) : NULL;
         if (given && !value)
             status = ff_fail(error, FF_ERROR_MEMORY, "no memory for --%s", option->name);
-        else if (input && given && !recorded)
-            status = ff_fail(error, FF_ERROR_INPUT, "%s was made without --%s", options->operand, option->name);
-        else if (input && recorded)
-            status = add_input(all, option, recorded, value, ff_record_input_hash(record, option), options->operand,
-                               error);
         else if (given)
-            status = add_argument(all, option, value, error);
+            status = add_argument(all, option, value, NULL, error);
         else if (recorded && !is_overruled((ff_option_id)id, options))
-            status = add_argument(all, option, recorded, error);
+            status = add_argument(all, option, recorded, NULL, error);
         free(value);
     }
     return status;
@@ -122,7 +166,7 @@ static ff_status run_again(const cJSON *record, const ff_options *options, ff_re
                        options->operand);
     ff_status status = collect(&all, record, options, error);
     if (status == FF_OK && !options->output)  // a run needs some purpose; this one's is the comparison
-        status = add_argument(&all, &ff_option_table[FF_OPTION_OUTPUT], "-", error);
+        status = add_argument(&all, &ff_option_table[FF_OPTION_OUTPUT], "-", NULL, error);
     if (status == FF_OK)
         status = ff_options_parse(command->bit, all.count, all.list, &former, error);
     if (status == FF_OK) {

@@ -215,12 +215,12 @@ static void print_record(const char *path, const cJSON *record, ff_report *repor
                    command ? command : "an unknown command");
     for (int id = 0; id < FF_OPTIONS; id++) {
         const ff_option *option = &ff_option_table[id];
-        const char *value = ff_record_option(record, option), *input = ff_record_input_hash(record, option);
-        if (!value)
-            continue;
-        if (input)
-            ff_report_line(report, "  %-13s %s (SHA-256 %.12s)", option->name, value, input);
-        else
+        const char *value = ff_record_option(record, option);
+        ff_record_input input;
+        for (size_t i = 0; ff_record_input_at(record, option, i, &input); i++)
+            ff_report_line(report, "  %-13s %s%s%s (SHA-256 %.12s)", option->name, input.path, input.number ? ":" : "",
+                           input.number ? input.number : "", input.sha256 ? input.sha256 : "unknown");
+        if (value)
             ff_report_line(report, "  %-13s %s", option->name, option->kind == FF_KIND_FLAG ? "yes" : value);
     }
     if (cJSON_IsNumber(width) && cJSON_IsNumber(height) && cJSON_IsNumber(frames))

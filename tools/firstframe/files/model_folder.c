@@ -58,12 +58,8 @@ ff_status ff_model_folder_open(const char *folder, ff_report *report, ff_model *
     if (status != FF_OK)
         return status;
     const char *taken = ff_model_describe(*out).taken;
-    const cJSON *note;
-    cJSON_ArrayForEach(note, cJSON_GetObjectItem(report->object, "notes"))
-        if (taken && cJSON_IsString(note) && strcmp(note->valuestring, taken) == 0)
-            return FF_OK;   // a command may open its model several times
     if (taken)
-        ff_report_note(report, "%s", taken);
+        ff_report_note_once(report, taken);
     return FF_OK;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_FILES 16
+#define MOST_FILES (16 + 2 * FF_MOST_TEXTS)
 
 typedef struct protected_file {
     const char *name;   // as it was given
@@ -26,6 +26,19 @@ static void protect(const char *path, const char *option, bool replaceable)
         files[count++] = (protected_file){path, real, option, replaceable};
 }
 
+static void protect_loras(const ff_texts *loras, const char *option)
+{
+    for (size_t i = 0; i < loras->count; i++) {
+        double strength;
+        char *path = strndup(loras->texts[i], ff_split_number(loras->texts[i], &strength));
+        size_t before = count;
+        protect(path, option, false);
+        if (count > before)   // the name lives no longer than this
+            files[before].name = files[before].real;
+        free(path);
+    }
+}
+
 ff_status ff_protect_inputs(const ff_options *options, ff_error *error)
 {
     const char *const written[] = {options->output, options->dump, options->preview, options->plot, options->heat_map};
@@ -35,6 +48,8 @@ ff_status ff_protect_inputs(const ff_options *options, ff_error *error)
     protect(options->last, "last", false);
     protect(options->mask, "mask", false);
     protect(options->load, "load", false);
+    protect_loras(&options->loras, "lora");
+    protect_loras(&options->loras_2, "lora-2");
     protect(options->map, "map", false);
     protect(options->operand, NULL, options->command == FF_COMMAND_AGAIN);
     protect(options->second_operand, NULL, false);

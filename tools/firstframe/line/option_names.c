@@ -14,7 +14,7 @@ static const struct {
     {"ref-image", "a reference image"},      {"-r", "a reference image"},
     {"control-net", "ControlNet"},           {"control-image", "ControlNet"},
     {"control-video", "ControlNet"},         {"control-strength", "ControlNet"},
-    {"lora-model-dir", "LoRA"},              {"lora", "LoRA"},
+    {"lora-model-dir", "a folder of LoRAs"}, {"lora-apply-mode", "another way to add a LoRA"},
     {"upscale-model", "an upscaler"},        {"upscale-repeats", "an upscaler"},
     {"vace-strength", "VACE"},               {"clip-skip", "CLIP"},
 };

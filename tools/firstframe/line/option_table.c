@@ -236,6 +236,15 @@ const ff_option ff_option_table[FF_OPTIONS] = {
                 "$FIRSTFRAME_MODEL, else the small one that ships).",
         .foreign = "-M diffusion-model high-noise-diffusion-model vae t5xxl umt5 clip-l clip-vision text-encoder "
                    "pretrained-model-name-or-path model-path model-dir ckpt ckpt-dir checkpoint transformer -d"},
+    [FF_OPTION_LORA] = {
+        .name = "lora", .kind = FF_KIND_INPUTS, .argument = "FILE[:STRENGTH]", .offset = VALUE(loras),
+        .group = FF_GROUP_RUNNING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
+        .help = "A LoRA, added to the transformer at this strength (default 1). May be given several times.",
+        .foreign = "lora-path lora-file lora-weights lora-high-noise"},
+    [FF_OPTION_LORA_2] = {
+        .name = "lora-2", .kind = FF_KIND_INPUTS, .argument = "FILE[:STRENGTH]", .offset = VALUE(loras_2),
+        .group = FF_GROUP_RUNNING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
+        .help = "The same for the second transformer, of models with two.", .foreign = "lora-low-noise"},
     [FF_OPTION_DIMS] = {
         .name = "dims", .kind = FF_KIND_CHOICE, .argument = "NAME", .offset = VALUE(dims),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMAND_BENCH, .choices = {"ti2v-5b", "t2v-1.3b"},

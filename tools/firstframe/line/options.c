@@ -63,6 +63,13 @@ bool ff_read_number(const char *text, double *out)
     return true;
 }
 
+size_t ff_split_number(const char *text, double *number)
+{
+    const char *colon = strrchr(text, ':');
+    *number = 1;
+    return colon && colon > text && ff_read_number(colon + 1, number) ? (size_t)(colon - text) : strlen(text);
+}
+
 void ff_print_number(double value, char *out)
 {
     bool plain = value == 0 || (fabs(value) >= 1e-4 && fabs(value) < 1e15);
@@ -140,6 +147,7 @@ static bool parse_value(const ff_option *option, const char *text, void *value)
         *(const char **)value = text;
         return true;
     case FF_KIND_TEXTS:
+    case FF_KIND_INPUTS:
         return add_text(value, text);
     case FF_KIND_INPUT:
     case FF_KIND_PATH:
@@ -188,6 +196,9 @@ static void describe_value(const ff_option *option, char *out, size_t capacity)
         return;
     case FF_KIND_TEXTS:
         snprintf(out, capacity, "a text, at most %d times", FF_MOST_TEXTS);
+        return;
+    case FF_KIND_INPUTS:
+        snprintf(out, capacity, "FILE or FILE:STRENGTH, at most %d times", FF_MOST_TEXTS);
         return;
     case FF_KIND_TEXT:
     case FF_KIND_INPUT:
@@ -243,6 +254,7 @@ char *ff_option_print(const ff_options *values, ff_option_id id)
     case FF_KIND_FLAG:
         return strdup("");
     case FF_KIND_TEXTS:
+    case FF_KIND_INPUTS:
         return strdup(((const ff_texts *)value)->texts[0]);
     case FF_KIND_TEXT:
     case FF_KIND_INPUT:

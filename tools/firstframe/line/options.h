@@ -41,7 +41,7 @@ typedef enum ff_option_id {
     FF_OPTION_JSON,
     FF_OPTION_DUMP, FF_OPTION_DUMP_LEVEL, FF_OPTION_LOAD,
     FF_OPTION_TOLERANCE, FF_OPTION_MAP, FF_OPTION_PLOT, FF_OPTION_HEAT_MAP,
-    FF_OPTION_MODEL, FF_OPTION_DIMS, FF_OPTION_BLOCKS, FF_OPTION_DTYPE, FF_OPTION_ONLY,
+    FF_OPTION_MODEL, FF_OPTION_LORA, FF_OPTION_LORA_2, FF_OPTION_DIMS, FF_OPTION_BLOCKS, FF_OPTION_DTYPE, FF_OPTION_ONLY,
     FF_OPTION_THREADS, FF_OPTION_ISA, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_YES, FF_OPTION_NO_CACHE,
     FF_OPTION_RESUME, FF_OPTION_QUIET, FF_OPTION_VERBOSE, FF_OPTION_HELP,
     FF_OPTIONS
@@ -52,6 +52,7 @@ typedef enum ff_option_kind {
     FF_KIND_TEXT,     // const char *, may be empty
     FF_KIND_TEXTS,    // ff_texts: may be given several times
     FF_KIND_INPUT,    // const char *: path of a file whose content matters; the record holds its SHA-256
+    FF_KIND_INPUTS,   // ff_texts: FILE or FILE:NUMBER, several times; of each file the record holds the SHA-256
     FF_KIND_PATH,     // const char *
     FF_KIND_COUNT,    // size_t
     FF_KIND_NUMBER,   // double
@@ -117,7 +118,7 @@ typedef struct ff_options {
 
     const char *prompt, *negative, *image, *last, *mask, *output, *preview, *dump, *load, *model;
     const char *map, *plot, *heat_map;
-    ff_texts motions, tolerances;
+    ff_texts motions, tolerances, loras, loras_2;
     ff_box box;
     ff_size size;                    // of --size, or -W and -H; 0: not given
     ff_seed seed;
@@ -144,6 +145,8 @@ char *ff_option_print(const ff_options *values, ff_option_id id);
 // Plain decimal notation, all of the text, the same in every locale. False if it is anything else or does not fit.
 bool ff_read_whole(const char *text, size_t *out);
 bool ff_read_number(const char *text, double *out);
+// Takes FILE:NUMBER apart: how many characters FILE has, and NUMBER, or 1 where no number follows a colon.
+size_t ff_split_number(const char *text, double *number);
 // The shortest decimal that reads back as value. out: 32 bytes.
 void ff_print_number(double value, char *out);
 

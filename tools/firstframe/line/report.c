@@ -43,6 +43,15 @@ void ff_report_note(ff_report *report, const char *format, ...)
     cJSON_AddItemToArray(notes, ff_json_text(NULL, NULL, text));
 }
 
+void ff_report_note_once(ff_report *report, const char *text)
+{
+    const cJSON *note;
+    cJSON_ArrayForEach(note, cJSON_GetObjectItem(report->object, "notes"))
+        if (cJSON_IsString(note) && strcmp(note->valuestring, text) == 0)
+            return;
+    ff_report_note(report, "%s", text);
+}
+
 void ff_report_line(ff_report *report, const char *format, ...)
 {
     va_list arguments;

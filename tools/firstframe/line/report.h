@@ -18,6 +18,8 @@ void ff_report_start(ff_report *report, const char *command);
 
 // Something the user should know that is no error: "note: ..." on stderr, and in the object's notes.
 void ff_report_note(ff_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The same, unless it was said already: a command may open its model several times.
+void ff_report_note_once(ff_report *report, const char *text);
 // A line of the summary for people; nothing with --json or -q.
 void ff_report_line(ff_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

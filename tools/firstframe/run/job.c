@@ -2,6 +2,7 @@
 #include "../cache/prompt_cache.h"
 #include "../files/host.h"
 #include "../pictures/pictures.h"
+#include "job_loras.h"
 #include "../files/protect.h"
 
 #include <math.h>
@@ -78,6 +79,10 @@ ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_r
     if (status != FF_OK)
         return status;
     ff_protect_model(job->folder);
+    if ((status = ff_job_add_loras(job, error)) != FF_OK) {
+        ff_job_close(job);
+        return status;
+    }
     job->facts = ff_model_describe(job->model);
     fill_request(job);
     status = ff_model_hash(job->model, job->model_hash, error);
@@ -119,7 +124,7 @@ ff_status ff_job_read_original(ff_job *job, ff_option_id id, ff_original *out, f
         return status;
     ff_sha256_start(&hash);
     ff_sha256_add(&hash, bytes, size);
-    ff_sha256_finish(&hash, job->input_hashes[id]);
+    ff_sha256_finish(&hash, job->input_hashes.of[id][0]);
     status = ff_picture_decode_original(bytes, size, path, out, error);
     free(bytes);
     return status;
@@ -148,7 +153,7 @@ ff_status ff_job_read_last(ff_job *job, ff_error *error)
 
 ff_status ff_job_hash_input(ff_job *job, ff_option_id id, ff_error *error)
 {
-    return ff_host_hash_file(path_of(job, id), job->input_hashes[id], error);
+    return ff_host_hash_file(path_of(job, id), job->input_hashes.of[id][0], error);
 }
 
 // ---- what the request comes to ----

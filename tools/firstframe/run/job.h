@@ -7,6 +7,7 @@
 #include "../pictures/original.h"
 #include "../line/report.h"
 #include "check/bench/bench.h"
+#include "record.h"
 
 typedef struct ff_job {
     const ff_options *options;             // as given
@@ -20,7 +21,7 @@ typedef struct ff_job {
     bool opaque, last_opaque;              // image and last have no transparent part
     bool same_colours;                     // the numbers of image and last mean the same
     uint8_t *mask;
-    uint8_t input_hashes[FF_OPTIONS][32];  // of the given FF_KIND_INPUT options
+    ff_input_hashes input_hashes;
     ff_request request;
 
     // for commands that make several runs of their own; may be left empty

@@ -43,7 +43,7 @@ cJSON *ff_run_record(const ff_job *job, uint64_t seed)
 {
     ff_options options = job->resolved;
     options.seed = (ff_seed){.value = seed};
-    return ff_record_create(&options, job->input_hashes, job->model_hash);
+    return ff_record_create(&options, &job->input_hashes, job->model_hash);
 }
 
 // ---- callbacks ----
