@@ -8,10 +8,10 @@ clip="t2v -m $source/golden/diffusers/models/tiny-ti2v -p x --size 64x64 --frame
 
 # the work of the run, in GFLOP
 run 0 $clip --steps 20 --estimate --json
-work=$(sed -n 's/.*"gflop_total":[^0-9]*\([0-9.e-]*\).*/\1/p' out)
+gflop=$(sed -n 's/.*"gflop_total":[^0-9]*\([0-9.e-]*\).*/\1/p' out)
 # speed SECONDS: with this many GFLOP/s the run takes so long
 speed() {
-    FIRSTFRAME_ASSUMED_GFLOPS=$(awk "BEGIN { printf \"%.12f\", $work / $1 }")
+    FIRSTFRAME_ASSUMED_GFLOPS=$(awk "BEGIN { printf \"%.12f\", $gflop / $1 }")
     export FIRSTFRAME_ASSUMED_GFLOPS
 }
 says() {
@@ -28,9 +28,9 @@ says 'cheaper on this machine: --steps 10 takes 1:[0-9]*, and --frames 13 takes'
 run 0 $clip --steps 20 -o a.webp --json
 says '"expected_seconds":.*121'
 run 0 $clip --steps 4 --guidance 5 -o a.webp
-speed 60
+speed 61
 run 0 $clip --steps 20 -n 2 -o n.webp
-says 'this will take about 2:00'
+says 'this will take about 2:02'
 speed 1000
 run 0 $clip --steps 8 --guidance 5 -o a.webp
 says 'cheaper on this machine: --guidance 1 takes'
@@ -67,7 +67,7 @@ unset FIRSTFRAME_ASSUMED_FREE
 mkdir bin
 printf '#!/bin/sh\ncat >/dev/null\nexit 1\n' >bin/ffmpeg
 chmod +x bin/ffmpeg
-long="i2v -i $source/golden/frozen/demo/mended.png -m $source/golden/model -p x --frames 25 --steps 80 -t 1"
+long="i2v -i $source/golden/frozen/demo/mended.png -m $source/golden/model -p x --frames 25 --steps 30 -t 1"
 run 0 $long -o whole.webp --json
 hash=$(sed -n 's/^\t"frames_sha256":.*"\([0-9a-f]*\)".*/\1/p' out)
 PATH=$work/bin:$PATH run 1 $long -o d.mp4

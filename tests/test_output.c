@@ -283,7 +283,8 @@ static void names_say_what_is_written(void **state)
     } cases[] = {{"a.webp", FF_OUTPUT_WEBP}, {"a.WEBP", FF_OUTPUT_WEBP}, {"b.png", FF_OUTPUT_PNG},
                  {"d/f-%03d.png", FF_OUTPUT_NUMBERED}, {"%d.png", FF_OUTPUT_NUMBERED},
                  {"50%/b.png", FF_OUTPUT_PNG}, {"z%d/f-%d.png", FF_OUTPUT_NUMBERED}, {"c.y4m", FF_OUTPUT_Y4M},
-                 {"-", FF_OUTPUT_Y4M}, {"a.mp4", -1}, {"a", -1}, {"", -1}, {".webp", -1}, {"a/.png", -1},
+                 {"-", FF_OUTPUT_Y4M}, {"a.mp4", FF_OUTPUT_VIDEO}, {"a.webm", FF_OUTPUT_VIDEO},
+                 {"a.GIF", FF_OUTPUT_VIDEO}, {".mp4", -1}, {"a.avi", -1}, {"a", -1}, {"", -1}, {".webp", -1}, {"a/.png", -1},
                  {"webp", -1}, {"a%s.png", -1}, {"a%d%d.png", -1}, {"a%3d.png", -1}, {"a%03x.png", -1},
                  {"a%00d.png", -1}, {"a%.png", -1}, {"a%0", -1}, {"%n.png", -1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

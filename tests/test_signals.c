@@ -172,6 +172,7 @@ static const struct {
     {"diff", "one.safetensors one.safetensors --plot x.png", "max abs", 0},
     {"verify", "two.safetensors" SHIPPED, NULL, 30},
     {"inspect", "silent.png", NULL, 30},
+    {"models", "--json", NULL, 30},   // more than a pipe holds
 };
 enum { MOMENTS = sizeof moments / sizeof *moments };
 

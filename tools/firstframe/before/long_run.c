@@ -124,7 +124,7 @@ static ff_status ask(double seconds, ff_error *error)
     ff_print_duration(seconds, duration);
     if (!ff_host_is_terminal(stdin) || !ff_host_is_terminal(stderr))
         return ff_fail(error, FF_ERROR_INPUT, "this run will take about %s; --yes starts it all the same", duration);
-    fputs("start it? [y/N] ", stderr);
+    fprintf(stderr, "it will take about %s; start it? [y/N] ", duration);
     fflush(stderr);
     if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
         return FF_OK;

@@ -68,7 +68,7 @@ ff_status ff_ffmpeg_start(ff_ffmpeg *out, const char *path, const char *file, co
     char program[PATH_ROOM], target[PATH_ROOM], factor[16];
     const char *arguments[MOST_ARGUMENTS];
     size_t count = 0;
-    *out = (ff_ffmpeg){.path = path};
+    *out = (ff_ffmpeg){.path = path, .file = file};
     ff_status status = find_program(path, program, error);
     if (status != FF_OK)
         return status;
@@ -108,12 +108,23 @@ ff_status ff_ffmpeg_add(ff_ffmpeg *ffmpeg, const ff_image *frame, ff_error *erro
     return explain(ffmpeg, ff_y4m_add(ffmpeg->child.input, ffmpeg->path, frame, error), error);
 }
 
+static bool is_empty(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    bool empty = !file || getc(file) == EOF;
+    if (file)
+        fclose(file);
+    return empty;
+}
+
 ff_status ff_ffmpeg_finish(ff_ffmpeg *ffmpeg, ff_error *error)
 {
     ff_error own = {0};
     bool flushed = fflush(ffmpeg->child.input) == 0;
     if (ff_child_finish(&ffmpeg->child, "ffmpeg", &own) != FF_OK)
         return ff_fail(error, own.status, "%s: %s", ffmpeg->path, own.message);
+    if (is_empty(ffmpeg->file))
+        return ff_fail(error, FF_ERROR_IO, "%s: ffmpeg wrote nothing", ffmpeg->path);
     if (!flushed)
         return ff_fail(error, FF_ERROR_IO, "%s: ffmpeg ended before it had read all frames", ffmpeg->path);
     return FF_OK;

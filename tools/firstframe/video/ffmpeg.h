@@ -15,7 +15,7 @@ typedef struct ff_ffmpeg_settings {
 } ff_ffmpeg_settings;
 
 typedef struct ff_ffmpeg {
-    const char *path;      // of the output; the caller's
+    const char *path, *file;   // of the output, and what is written for it; the caller's
     ff_child child;
 } ff_ffmpeg;
 
@@ -24,7 +24,7 @@ ff_status ff_ffmpeg_start(ff_ffmpeg *out, const char *path, const char *file, co
                           ff_error *error);
 // A frame of the size announced. FF_ERROR_IO: ffmpeg has failed; the sentence has its last line.
 ff_status ff_ffmpeg_add(ff_ffmpeg *ffmpeg, const ff_image *frame, ff_error *error);
-// The same errors, and FF_CANCELLED where a signal came before it was done.
+// The same errors, also where the file is empty, and FF_CANCELLED where a signal came before it was done.
 ff_status ff_ffmpeg_finish(ff_ffmpeg *ffmpeg, ff_error *error);
 void ff_ffmpeg_abandon(ff_ffmpeg *ffmpeg);
 
