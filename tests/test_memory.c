@@ -198,6 +198,26 @@ static void test_listings_without_memory(void **state)
     }
 }
 
+static void test_loras_without_memory(void **state)
+{
+    ff_error error = {0};
+    size_t before = atomic_load(&live), k = 1;
+    for (bool reached = true; reached; k++) {
+        ff_lora_facts facts;
+        ff_model *model;
+        assert_ok(ff_model_open(MODEL, &model, &error), &error);
+        atomic_store(&taken, 0);
+        atomic_store(&failing, k);
+        ff_status status = ff_model_add_lora(model, 0, FF_GOLDEN "/diffusers/lora/g.safetensors", 1, &facts, &error);
+        reached = atomic_load(&taken) >= k;
+        atomic_store(&failing, 0);
+        ff_model_close(model);
+        assert_int_equal(status, reached ? FF_ERROR_MEMORY : FF_OK);
+        assert_int_equal(atomic_load(&live), before);
+    }
+    print_message("%zu allocations\n", k);
+}
+
 // ---- verify ----
 
 static void scale_block(const char *name, int rank, const size_t *shape, size_t count, void *values)
@@ -329,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_image_to_video_without_memory),
         cmocka_unit_test(test_inpainting_without_memory),
         cmocka_unit_test(test_listings_without_memory),
+        cmocka_unit_test(test_loras_without_memory),
         cmocka_unit_test(test_verifying_without_memory),
         cmocka_unit_test(test_norms_without_memory_are_told),
         cmocka_unit_test(test_word_lists_without_memory),

@@ -70,6 +70,26 @@ static void records_differ_only_in_what_changes_frames(void **state)
     cJSON_Delete(flag);
 }
 
+static void loras_are_told_apart_by_content_strength_and_order(void **state)
+{
+    char why[320];
+    cJSON *none = RECORD("-s", "5"), *one = RECORD("-s", "5", "--lora", "a:0.5", "--lora", "b:1");
+    cJSON *same = RECORD("-s", "5", "--lora", "c:0.50", "--lora=b"), *other = RECORD("-s", "5", "--lora", "a:0.5");
+    assert_false(ff_record_differs(one, same, why, sizeof why));
+    assert_true(ff_record_differs(one, other, why, sizeof why));
+    assert_string_equal(why, "--lora was b:1, is not given");
+    assert_true(ff_record_differs(none, one, why, sizeof why));
+    assert_string_equal(why, "--lora was not given, is a:0.5");
+    cJSON *content = cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetObjectItem(same, "inputs"), "lora"), 1);
+    cJSON_ReplaceItemInObject(content, "sha256", cJSON_CreateString("another"));
+    assert_true(ff_record_differs(one, same, why, sizeof why));
+    assert_string_equal(why, "the content of --lora b is another");
+    cJSON_Delete(none);
+    cJSON_Delete(one);
+    cJSON_Delete(same);
+    cJSON_Delete(other);
+}
+
 static void a_record_holds_text_that_is_not_utf8(void **state)
 {
     cJSON *record = RECORD("--negative", "caf\xC3\xA9 \xFF \xED\xA0\x80 \xF0\x9F\xA6\x8A");
@@ -181,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_differ_only_in_what_changes_frames),
+        cmocka_unit_test(loras_are_told_apart_by_content_strength_and_order),
         cmocka_unit_test(a_record_holds_text_that_is_not_utf8),
         cmocka_unit_test(a_state_comes_back_only_to_the_same_run),
         cmocka_unit_test(a_broken_state_is_refused),

@@ -1,9 +1,9 @@
-"""Writes golden/diffusers again: every golden, from PyTorch, diffusers, transformers, ftfy, Pillow and gguf.
+"""Writes golden/diffusers again: every golden, from PyTorch, diffusers, transformers, ftfy, Pillow, gguf and peft.
 
     python3 -m pip install -r tools/requirements.txt
     python3 tools/golden.py [STAGE...]
 
-STAGE: image text vae transformer sampler blocks gguf_files gguf_model models runs conformance; without, all of them.
+STAGE: image text vae transformer sampler blocks gguf_files gguf_model models lora runs conformance; without, all of them.
 
 Each stage is one script in tools/golden and can be run alone. A machine with AVX2 is needed: torch draws other noise
 without it (beyond 1e-6). Rounding: tools/golden/runs.py runs each whole-run case in float64 too, with diffusers' own
@@ -15,8 +15,8 @@ import subprocess
 import sys
 
 REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
-PINNED = ["torch", "diffusers", "transformers", "gguf"]  # what decides the tensors
-STAGES = ["image", "text", "vae", "transformer", "sampler", "blocks", "gguf_files", "gguf_model", "models", "runs", "conformance"]
+PINNED = ["torch", "diffusers", "transformers", "gguf", "peft"]  # what decides the tensors
+STAGES = ["image", "text", "vae", "transformer", "sampler", "blocks", "gguf_files", "gguf_model", "models", "lora", "runs", "conformance"]
 
 
 def main():

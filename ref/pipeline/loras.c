@@ -9,8 +9,8 @@ static ff_status add(ff_model *model, size_t transformer, const char *path, doub
                      ff_error *error)
 {
     if (transformer >= model->expert_count)
-        return ff_fail(error, FF_ERROR_INPUT, "%s: a LoRA for transformer %zu of a model that has %zu: %s", path,
-                       transformer + 1, model->expert_count, model->folder);
+        return ff_fail(error, FF_ERROR_INPUT, "%s: it is given for the second transformer, and %s has one", path,
+                       model->folder);
     if (!(fabs(strength) <= FF_MOST_LORA_STRENGTH))
         return ff_fail(error, FF_ERROR_INPUT, "%s: a strength of %g, must be -%g to %g", path, strength,
                        FF_MOST_LORA_STRENGTH, FF_MOST_LORA_STRENGTH);

@@ -9,12 +9,14 @@ shift 2
 seeds=$(mktemp -d) || exit 1
 trap 'rm -rf "$seeds"' EXIT
 
-mkdir "$seeds/safetensors" "$seeds/config" "$seeds/tokenizer" "$seeds/spiece" "$seeds/prompt" "$seeds/picture" "$seeds/map"
+mkdir "$seeds/safetensors" "$seeds/lora" "$seeds/config" "$seeds/tokenizer" "$seeds/spiece" "$seeds/prompt" "$seeds/picture" "$seeds/map"
 find "$golden" -name '*.safetensors' -size -16k | while IFS= read -r file; do
     cp "$file" "$seeds/safetensors/$(cksum <"$file" | tr ' ' -)"  # many have the same name
 done
 printf '\070\000\000\000\000\000\000\000%s0000' '{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   ' \
     >"$seeds/safetensors/scalar"
+cp "$golden"/diffusers/lora/[a-g]*.safetensors "$seeds/lora"
+rm "$seeds/lora/golden.safetensors"
 find "$golden/diffusers/image" -type f -size -16k \( -name '*.png' -o -name '*.jpg' -o -name '*.webp' \) \
     -exec cp {} "$seeds/picture" \;
 find "$golden/diffusers/models" -name '*config.json' | while IFS= read -r file; do
