@@ -180,8 +180,19 @@ typedef struct ff_result {
 
 typedef struct ff_model ff_model;
 
-// folder: a diffusers model folder. Maps the weights, checks every shape against the configs; computes nothing.
-ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error);
+// Files and folders that a model is made of; NULL for what is not given. `model` is a folder in diffusers' layout, one as
+// Wan publishes it, or one file: a transformer, or a checkpoint that holds several parts. The others are a file or a
+// folder each (tokenizer: tokenizer.json, spiece.model or a folder with one of them), and take the place of the model's.
+typedef struct ff_model_parts {
+    const char *model;
+    const char *transformer, *vae, *text_encoder, *tokenizer;
+    const char *transformer_2, *image_encoder;  // models that have these do not run yet: FF_ERROR_INPUT
+} ff_model_parts;
+
+// Maps the weights, checks every shape against the configs; computes nothing. A part that replaces a folder's is read
+// with the folder's config; where there is none, with what the shapes of its tensors say.
+ff_status ff_model_open_parts(const ff_model_parts *parts, ff_model **out, ff_error *error);
+ff_status ff_model_open(const char *model, ff_model **out, ff_error *error);  // {.model = model}
 void ff_model_close(ff_model *model);  // NULL allowed
 // SHA-256 over configs and weight headers; identifies the model in metadata. Computed once and kept. FF_ERROR_INPUT or
 // FF_ERROR_IO, and out is as it was: a file of the model is not there any more, or cannot be read.
@@ -193,9 +204,12 @@ enum { FF_PREVIEW_MAPS = 3 };
 
 // What a model is. Strings live as long as the model.
 typedef struct ff_model_facts {
-    const char *folder, *pipeline_class, *transformer_class, *vae_class, *text_encoder_class, *scheduler_class;
+    const char *folder;            // or file, that it was opened from; the transformer's if it is made of parts
+    const char *transformer_files, *vae_files, *text_encoder_files;  // where each part comes from
+    const char *pipeline_class, *transformer_class, *vae_class, *text_encoder_class, *scheduler_class;
     const char *conditioning;      // how it is told of a still: "anchor", "channels" (such models do not run) or "none"
-    const char *taken;             // what was read where the usual files are absent, as a sentence; NULL: nothing
+    const char *taken;             // what was read where the usual files are absent, and what files were taken for where
+                                   // nothing said it, as sentences; NULL: nothing
     size_t transformer_parameters, vae_parameters, text_encoder_parameters, vocabulary;
     size_t weight_bytes;
     size_t layers, dim, heads, head_dim, ffn_dim, text_dim, latent_channels;
@@ -305,9 +319,9 @@ size_t ff_available_memory(void);
 // Lanczos (a = 3) as Pillow computes it for RGB, to the byte. out->rgb must hold 3 * out->width * out->height bytes.
 ff_status ff_image_resize(const ff_image *in, ff_image *out, ff_error *error);
 
-// ---- safetensors files ----
+// ---- files of weights ----
 
-// What a safetensors file holds, in file order.
+// What a safetensors or GGUF file holds, in file order.
 typedef struct ff_listing ff_listing;
 typedef struct ff_listed {
     const char *name, *dtype;      // "F32", "BF16", ...; both live as long as the listing
@@ -318,6 +332,26 @@ ff_status ff_listing_open(const char *path, ff_listing **out, ff_error *error);
 void ff_listing_close(ff_listing *listing);  // NULL allowed
 size_t ff_listing_count(const ff_listing *listing);
 ff_listed ff_listing_at(const ff_listing *listing, size_t i);
+
+// What a file of weights is taken for, by the names of its tensors. Texts live as long as the program, but those in
+// arrays.
+enum { FF_MOST_FILE_PARTS = 4 };
+typedef struct ff_recognised_part {
+    const char *part;              // "transformer", "vae" or "text_encoder"; NULL: no run is made of it
+    const char *what;              // "a transformer with Wan's own names"
+    char why[160];                 // a tensor that only such a part has
+    char prefix[64];               // before the names of its tensors; may be empty
+    char geometry[320];            // its sizes, or why they cannot be told
+    const char *refused;           // why it does not run, to follow "it is"; NULL: it does
+    const char *needs[2];          // names under which people publish what a run needs as well: of a transformer its
+                                   // VAE and text encoder; of others the transformer. NULL: nothing more
+} ff_recognised_part;
+typedef struct ff_recognised_parts {
+    size_t count;                  // a full checkpoint has several; 0: it is nothing that is known here
+    ff_recognised_part at[FF_MOST_FILE_PARTS];
+} ff_recognised_parts;
+ff_status ff_file_recognise(const char *path, ff_recognised_parts *out, ff_error *error);
+
 const char *ff_listing_metadata(const ff_listing *listing, const char *key);  // NULL if absent
 
 // ---- files that appear whole or not at all ----

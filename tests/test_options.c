@@ -144,8 +144,8 @@ static void what_other_programs_call_it_is_known(void **state)
     } names[] = {
         {"--cfg-scale", "--guidance"},       {"--guidance_scale", "--guidance"},   {"--num_inference_steps", "--steps"},
         {"--sample_steps", "--steps"},       {"--sampling-method", "--scheduler"}, {"--sample_solver", "--scheduler"},
-        {"--diffusion-model", "--model"},    {"-M", "--model"},                    {"--vae", "--model"},
-        {"--t5xxl", "--model"},              {"--ckpt_dir", "--model"},            {"--init-img", "--image"},
+        {"--unet", "--transformer"},    {"-M", "--model"},                    {"--vae-path", "--vae"},
+        {"--umt5", "--text-encoder"},              {"--ckpt_dir", "--model"},            {"--init-img", "--image"},
         {"--video-frames", "--frames"},      {"--num_frames", "--frames"},         {"--frame_num", "--frames"},
         {"--end-img", "--last"},             {"--last_image", "--last"},           {"--sample_shift", "--flow-shift"},
         {"--save_file", "--output"},         {"--base_seed", "--seed"},            {"--n-threads=4", "--threads"},

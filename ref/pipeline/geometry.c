@@ -276,8 +276,9 @@ ff_status ff_geometry_text_encoder(const ff_weights *weights, ff_config **out, f
         fail(&g, "the text encoder's heads do not divide its queries");
     set(&g, cJSON_CreateString("umt5"), "model_type");
     set(&g, cJSON_CreateString(gated ? "gated-gelu" : "gelu_new"), "feed_forward_proj");
-    set_size(&g, "vocab_size", size_of(&g, 0, "shared.weight"));
-    set_size(&g, "d_model", size_of(&g, 1, "shared.weight"));
+    const char *embedding = has(&g, "shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
+    set_size(&g, "vocab_size", size_of(&g, 0, "%s", embedding));
+    set_size(&g, "d_model", size_of(&g, 1, "%s", embedding));
     set_size(&g, "d_kv", heads ? inner / heads : 0);
     set_size(&g, "d_ff", size_of(&g, 0, "%s.DenseReluDense.%s.weight", forward, gated ? "wi_0" : "wi"));
     set_size(&g, "num_heads", heads);

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,10 @@
 #include "../sampler/unconditioned.h"
 #include "../base/system.h"
 #include "classes.h"
+#include "few_steps.h"
+#include "needed.h"
+#include "parts.h"
+#include "wan_config.h"
 
 ff_status ff_model_path(char path[FF_MOST_PATH], const char *folder, const char *name, ff_error *error)
 {
@@ -25,38 +30,16 @@ static ff_status open_config(const char *folder, const char *name, ff_config **o
     return status ? status : ff_config_open(path, out, error);
 }
 
-static ff_status open_component(ff_model *model, const char *name, const char *class_name, ff_component *out,
-                                const char **found, ff_error *error)
+void ff_model_note(ff_model *model, const char *format, ...)
 {
-    char path[FF_MOST_PATH];
-    ff_status status;
-    if ((status = ff_classes_part(model->index, name, class_name, error)) ||
-        (status = ff_model_path(path, model->folder, name, error)) ||
-        (status = open_config(path, "config.json", &out->config, error)))
-        return status;
-    // transformers writes architectures, diffusers _class_name; the latter is checked where it is there
-    if ((status = ff_config_string(out->config, "_class_name", class_name, found, error)))
-        return status;
-    if (strcmp(*found, class_name) != 0)
-        return ff_fail(error, FF_ERROR_INPUT, "%s/config.json: _class_name is %s, expected %s", path, *found,
-                       class_name);
-    return ff_weights_open(path, &out->weights, error);
-}
-
-static ff_status open_tokenizer(ff_model *model, ff_error *error)
-{
-    char path[FF_MOST_PATH];
-    ff_status status = ff_model_path(path, model->folder, "tokenizer/tokenizer.json", error);
-    if (status)
-        return status;
-    if (ff_file_exists(path))
-        return ff_tokenizer_open(path, &model->tokenizer, error);
-    if ((status = ff_model_path(path, model->folder, "tokenizer/spiece.model", error)))
-        return status;
-    if (!ff_file_exists(path))
-        return ff_fail(error, FF_ERROR_INPUT, "%s/tokenizer: no tokenizer.json or spiece.model here", model->folder);
-    status = ff_classes_tokenizer(model->index, error);
-    return status ? status : ff_tokenizer_open_spiece(path, &model->tokenizer, error);
+    va_list arguments;
+    size_t length = strlen(model->taken);
+    length += (size_t)snprintf(model->taken + length, sizeof model->taken - length, "%s", length ? "; " : "");
+    va_start(arguments, format);
+    if (length < sizeof model->taken)
+        vsnprintf(model->taken + length, sizeof model->taken - length, format, arguments);
+    va_end(arguments);
+    model->facts.taken = model->taken;
 }
 
 static void add_text(char *text, size_t capacity, const char *more)
@@ -97,17 +80,9 @@ static void say_taken(ff_model *model)
         add_text(taken, sizeof model->taken, parts[i].variant);
         add_text(taken, sizeof model->taken, ", as there is no plain file");
     }
-    if (strcmp(ff_tokenizer_file(model->tokenizer, 0), "spiece.model") == 0) {
-        add_text(taken, sizeof model->taken, *taken ? "; " : "");
-        add_text(taken, sizeof model->taken, "tokenizer: spiece.model, as there is no tokenizer.json");
-    }
     model->facts.taken = *taken ? taken : NULL;
-}
-
-static void close_component(ff_component *component)
-{
-    ff_weights_close(component->weights);
-    ff_config_close(component->config);
+    if (model->layout == FF_LAYOUT_DIFFUSERS && strcmp(ff_tokenizer_file(model->tokenizer, 0), "spiece.model") == 0)
+        ff_model_note(model, "tokenizer: spiece.model, as there is no tokenizer.json");
 }
 
 size_t ff_component_bytes(const ff_component *component)
@@ -134,6 +109,34 @@ static ff_status read_index(ff_model *model, ff_error *error)
     return status;
 }
 
+// The scheduler that Wan's pipelines have, for models without a folder that says: the flow shift is that of TI2V, or of
+// all others.
+static ff_status use_wans_scheduler(ff_model *model, ff_error *error)
+{
+    char text[256];
+    snprintf(text, sizeof text, "{\"_class_name\": \"UniPCMultistepScheduler\", \"prediction_type\": "
+             "\"flow_prediction\", \"use_flow_sigmas\": true, \"num_train_timesteps\": 1000, \"solver_order\": 2, "
+             "\"flow_shift\": %s}", model->expand_timesteps ? "5.0" : "3.0");
+    model->facts.scheduler_class = "UniPCMultistepScheduler";
+    model->facts.pipeline_class = "WanPipeline";
+    return ff_config_parse(model->folder, text, &model->scheduler, error);
+}
+
+// Latents of 48 channels are Wan2.2-TI2V's, which takes a still as known ones; a folder's config may say so too.
+static ff_status guess_expansion(ff_model *model, ff_error *error)
+{
+    const ff_component *files = &model->experts[0].files;
+    bool says = false;
+    ff_config *config;
+    ff_status status = FF_OK;
+    if (files->config_file && !(status = ff_config_open(files->config_file, &config, error))) {
+        status = ff_wan_config_expands(config, &says, error);
+        ff_config_close(config);
+    }
+    model->expand_timesteps = says || ff_transformer_describe(model->experts[0].transformer).out_channels == 48;
+    return status;
+}
+
 // What the transformer reads of a still. NULL: other channels than the latents'.
 static const ff_conditioning_kind *choose_conditioning(const ff_model *model, const ff_transformer_shape *transformer)
 {
@@ -141,6 +144,20 @@ static const ff_conditioning_kind *choose_conditioning(const ff_model *model, co
     if (transformer->in_channels != channels || transformer->out_channels != channels)
         return NULL;
     return model->expand_timesteps ? &ff_anchored : &ff_unconditioned;
+}
+
+// A part that was given must have the same latents as the other. A folder whose own parts have not is a model of another
+// conditioning, which is told later.
+static ff_status check_channels(const ff_model *model, const ff_transformer_shape *transformer, const ff_vae_shape *vae,
+                                ff_error *error)
+{
+    const ff_component *files = &model->experts[0].files;
+    if (transformer->out_channels == vae->latent_channels || (!files->what && !model->vae_files.what))
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_INPUT, "%s has latents of %zu channels and %s of %zu: this VAE does not belong to this "
+                   "transformer; give --vae with %s", ff_weights_origin(files->weights), transformer->out_channels,
+                   ff_weights_origin(model->vae_files.weights), vae->latent_channels,
+                   ff_published_file(FF_PART_VAE, transformer->out_channels));
 }
 
 // The facts that need the opened components, and what must agree between them.
@@ -155,6 +172,8 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
         return status;
     facts->default_flow_shift = ff_schedule_flow_shift(schedule);
     ff_schedule_destroy(schedule);
+    if ((status = check_channels(model, &transformer, &vae, error)))
+        return status;
     if (ff_text_encoder_dim(model->text_encoder) != transformer.text_dim)
         return ff_fail(error, FF_ERROR_INPUT, "%s: the text encoder gives %zu dimensions, the transformer expects %zu",
                        model->folder, ff_text_encoder_dim(model->text_encoder), transformer.text_dim);
@@ -165,6 +184,9 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
                        model->folder, tokens, ff_text_encoder_vocabulary(model->text_encoder));
     say_taken(model);
     facts->folder = model->folder;
+    facts->transformer_files = ff_weights_origin(model->experts[0].files.weights);
+    facts->vae_files = ff_weights_origin(model->vae_files.weights);
+    facts->text_encoder_files = ff_weights_origin(model->text_files.weights);
     facts->vae_parameters = ff_vae_parameters(model->vae);
     facts->text_encoder_parameters = ff_text_encoder_parameters(model->text_encoder);
     facts->vocabulary = ff_tokenizer_vocabulary(model->tokenizer);
@@ -190,6 +212,8 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     facts->conditioning = model->conditioning ? model->conditioning->name : "channels";
     if ((status = ff_defaults_read(model, error)))
         return status;
+    if (model->experts[0].files.what)
+        ff_guess_steps(model);
     for (size_t i = 0; i < model->expert_count; i++)
         model->experts[i].guidance_scale = facts->default_guidance_scale;
     double shift = facts->default_flow_shift;  // a run records it as an option
@@ -199,24 +223,45 @@ static ff_status gather_facts(ff_model *model, ff_error *error)
     return FF_OK;
 }
 
-static ff_status open_folder(ff_model *model, ff_error *error)
+static ff_status open_transformer(ff_model *model, const char *given, ff_error *error)
 {
-    const char *folder = model->folder;
-    ff_model_facts *facts = &model->facts;
     ff_expert *expert = &model->experts[model->expert_count++];
-    ff_status status;
     expert->name = "transformer";
-    if (!(status = read_index(model, error)) &&
-        !(status = open_component(model, expert->name, "WanTransformer3DModel", &expert->files,
-                                  &facts->transformer_class, error)) &&
-        !(status = open_component(model, "vae", "AutoencoderKLWan", &model->vae_files, &facts->vae_class, error)) &&
-        !(status = open_component(model, "text_encoder", "UMT5EncoderModel", &model->text_files,
-                                  &facts->text_encoder_class, error)) &&
-        !(status = ff_classes_text_encoder(model->text_files.config, error)) &&
-        !(status = open_config(folder, "scheduler/scheduler_config.json", &model->scheduler, error)) &&
-        !(status = ff_classes_scheduler(model->index, model->scheduler, &facts->scheduler_class, error)) &&
-        !(status = open_tokenizer(model, error)) &&
-        !(status = ff_transformer_open(expert->files.weights, expert->files.config, &expert->transformer, error)) &&
+    ff_status status = ff_part_open(model, FF_PART_TRANSFORMER, given, &expert->files, &model->facts.transformer_class,
+                                    error);
+    return status ? status : ff_transformer_open(expert->files.weights, expert->files.config, &expert->transformer,
+                                                 error);
+}
+
+static ff_status open_scheduler(ff_model *model, ff_error *error)
+{
+    if (model->layout != FF_LAYOUT_DIFFUSERS) {
+        ff_status status = guess_expansion(model, error);
+        return status ? status : use_wans_scheduler(model, error);
+    }
+    ff_status status = open_config(model->folder, "scheduler/scheduler_config.json", &model->scheduler, error);
+    return status ? status : ff_classes_scheduler(model->index, model->scheduler, &model->facts.scheduler_class, error);
+}
+
+static ff_status open_parts(ff_model *model, const ff_model_parts *parts, ff_error *error)
+{
+    ff_model_facts *facts = &model->facts;
+    ff_status status = FF_OK;
+    if (parts->transformer_2)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: models with two transformers do not run yet", parts->transformer_2);
+    if (parts->image_encoder)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: models that see a picture through an image encoder do not run yet",
+                       parts->image_encoder);
+    if (parts->model)
+        status = ff_parts_find_layout(model, error);
+    if (!status && model->layout == FF_LAYOUT_DIFFUSERS)
+        status = read_index(model, error);
+    if (!status && !(status = open_transformer(model, parts->transformer, error)) &&
+        !(status = ff_part_open(model, FF_PART_VAE, parts->vae, &model->vae_files, &facts->vae_class, error)) &&
+        !(status = ff_part_open(model, FF_PART_TEXT_ENCODER, parts->text_encoder, &model->text_files,
+                                &facts->text_encoder_class, error)) &&
+        !(status = open_scheduler(model, error)) &&
+        !(status = ff_part_open_tokenizer(model, parts->tokenizer, error)) &&
         !(status = ff_vae_open(model->vae_files.weights, model->vae_files.config, &model->vae, error)) &&
         !(status = ff_text_encoder_open(model->text_files.weights, model->text_files.config, &model->text_encoder,
                                         error)))
@@ -224,18 +269,19 @@ static ff_status open_folder(ff_model *model, ff_error *error)
     return status;
 }
 
-ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
+ff_status ff_model_open_parts(const ff_model_parts *parts, ff_model **out, ff_error *error)
 {
+    const char *named = parts->model ? parts->model : parts->transformer;
     *out = NULL;
-    if (!folder || !folder[0])
-        return ff_fail(error, FF_ERROR_INPUT, "there is no model folder");
+    if (!named || !named[0])
+        return ff_fail(error, FF_ERROR_INPUT, "there is no model folder and no transformer");
     ff_model *model = calloc(1, sizeof *model);
-    if (!model || !(model->folder = strdup(folder))) {
+    if (!model || !(model->folder = strdup(named))) {
         free(model);
-        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", folder);
+        return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", named);
     }
     ff_float_mode before = ff_float_mode_enter();
-    ff_status status = open_folder(model, error);
+    ff_status status = open_parts(model, parts, error);
     ff_float_mode_leave(before);
     if (status) {
         ff_model_close(model);
@@ -243,6 +289,11 @@ ff_status ff_model_open(const char *folder, ff_model **out, ff_error *error)
     }
     *out = model;
     return FF_OK;
+}
+
+ff_status ff_model_open(const char *model, ff_model **out, ff_error *error)
+{
+    return ff_model_open_parts(&(ff_model_parts){.model = model}, out, error);
 }
 
 void ff_model_close(ff_model *model)
@@ -254,14 +305,15 @@ void ff_model_close(ff_model *model)
     ff_vae_close(model->vae);
     for (size_t i = 0; i < model->expert_count; i++) {
         ff_expert_close(&model->experts[i]);
-        close_component(&model->experts[i].files);
+        ff_part_close(&model->experts[i].files);
     }
     ff_tokenizer_close(model->tokenizer);
-    close_component(&model->text_files);
-    close_component(&model->vae_files);
+    ff_part_close(&model->text_files);
+    ff_part_close(&model->vae_files);
     ff_config_close(model->scheduler);
     ff_config_close(model->defaults);
     ff_config_close(model->index);
+    free(model->tokenizer_folder);
     free(model->preview);
     free(model->folder);
     free(model);
@@ -296,126 +348,4 @@ ff_status ff_model_unknown_words(const ff_model *model, const char *const *texts
         free(cleaned[i]);
     free(cleaned);
     return status;
-}
-
-// Files are hashed whole up to this size; of a larger one its size and its first bytes, and all of its header.
-#define HASHED_WHOLE ((size_t)64 << 20)
-#define HASHED_PART ((size_t)1 << 20)
-
-// How many bytes of a file are hashed. A safetensors file begins with the length of its header; what begins otherwise
-// gives a length beyond the file, and is hashed whole.
-static size_t hashed_bytes(const ff_mapping *file)
-{
-    const uint8_t *bytes = file->data;
-    uint64_t header = 0;
-    if (file->size <= HASHED_WHOLE)
-        return file->size;
-    for (int i = 8; i-- > 0;)
-        header = header << 8 | bytes[i];
-    if (header > file->size - 8)
-        return file->size;
-    return header + 8 > HASHED_PART ? (size_t)header + 8 : HASHED_PART;
-}
-
-// name: what the hash calls the file, wherever the model lies.
-static ff_status hash_file(ff_sha256 *hash, const char *path, const char *name, ff_error *error)
-{
-    ff_mapping file;
-    ff_status status = ff_map_file(path, &file, error);
-    if (status)
-        return status;
-    uint64_t size = file.size;
-    ff_sha256_add(hash, name, strlen(name) + 1);
-    ff_sha256_add(hash, &size, sizeof size);
-    ff_sha256_add(hash, file.data, hashed_bytes(&file));
-    ff_unmap_file(&file);
-    return FF_OK;
-}
-
-static ff_status hash_config(ff_sha256 *hash, const char *folder, const char *name, ff_error *error)
-{
-    char path[FF_MOST_PATH];
-    ff_status status = ff_model_path(path, folder, name, error);
-    return status ? status : hash_file(hash, path, name, error);
-}
-
-static ff_status hash_tokenizer(ff_sha256 *hash, const char *folder, const ff_tokenizer *tokenizer, ff_error *error)
-{
-    char name[FF_MOST_PATH];
-    ff_status status = FF_OK;
-    for (size_t i = 0; i < ff_tokenizer_files(tokenizer) && !status; i++) {
-        snprintf(name, sizeof name, "tokenizer/%s", ff_tokenizer_file(tokenizer, i));
-        status = hash_config(hash, folder, name, error);
-    }
-    return status;
-}
-
-static ff_status hash_component(ff_sha256 *hash, const char *folder, const char *name, const ff_component *component,
-                                ff_error *error)
-{
-    char config[FF_MOST_PATH];
-    ff_status status = ff_model_path(config, name, "config.json", error);
-    if (!status)
-        status = hash_config(hash, folder, config, error);
-    for (size_t i = 0; i < ff_weights_files(component->weights) && !status; i++) {
-        const char *path = ff_weights_file(component->weights, i);
-        status = hash_file(hash, path, path + strlen(folder) + 1, error);
-    }
-    return status;
-}
-
-static ff_status hash_model(const ff_model *model, uint8_t out[32], ff_error *error)
-{
-    ff_sha256 hash;
-    ff_status status;
-    ff_sha256_start(&hash);
-    if ((status = hash_config(&hash, model->folder, "model_index.json", error)) ||
-        (status = hash_config(&hash, model->folder, "scheduler/scheduler_config.json", error)) ||
-        (status = hash_tokenizer(&hash, model->folder, model->tokenizer, error)) ||
-        (status = hash_component(&hash, model->folder, "text_encoder", &model->text_files, error)))
-        return status;
-    for (size_t i = 0; i < model->expert_count; i++)
-        if ((status = hash_component(&hash, model->folder, model->experts[i].name, &model->experts[i].files, error)))
-            return status;
-    if ((status = hash_component(&hash, model->folder, "vae", &model->vae_files, error)))
-        return status;
-    ff_sha256_finish(&hash, out);
-    return FF_OK;
-}
-
-ff_status ff_model_hash(ff_model *model, uint8_t out[32], ff_error *error)
-{
-    ff_status status = model->hashed ? FF_OK : hash_model(model, model->hash, error);
-    if (status)
-        return status;
-    model->hashed = true;
-    memcpy(out, model->hash, sizeof model->hash);
-    return FF_OK;
-}
-
-static ff_status hash_text_encoder(const ff_model *model, uint8_t out[32], ff_error *error)
-{
-    const ff_weights *weights = model->text_files.weights;
-    uint64_t stamp[FF_STAMP_WORDS];
-    ff_sha256 hash;
-    ff_sha256_start(&hash);
-    ff_status status = hash_component(&hash, model->folder, "text_encoder", &model->text_files, error);
-    for (size_t i = 0; i < ff_weights_files(weights) && !status; i++) {
-        if (!ff_stamp_file(ff_weights_file(weights, i), stamp))
-            return ff_fail(error, FF_ERROR_IO, "%s: not there any more", ff_weights_file(weights, i));
-        if (stamp[FF_STAMP_SIZE] > HASHED_WHOLE)
-            ff_sha256_add(&hash, stamp, sizeof stamp);
-    }
-    ff_sha256_finish(&hash, out);
-    return status;
-}
-
-ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error *error)
-{
-    ff_status status = model->text_hashed ? FF_OK : hash_text_encoder(model, model->text_hash, error);
-    if (status)
-        return status;
-    model->text_hashed = true;
-    memcpy(out, model->text_hash, sizeof model->text_hash);
-    return FF_OK;
 }

@@ -1,4 +1,4 @@
-// A model folder opened: its components, and the defaults a request falls back on.
+// A model opened: its parts, wherever they come from, and the defaults a request falls back on.
 #ifndef FF_MODEL_H
 #define FF_MODEL_H
 
@@ -14,7 +14,17 @@ enum { FF_TEXT_TOKENS = 512 };  // prompts are padded to this many tokens (diffu
 typedef struct ff_component {
     ff_config *config;
     ff_weights *weights;
+    char *config_file;         // that config was read from; NULL: none, it comes from shapes
+    const char *what;          // what a file was taken for; NULL: it is a diffusers folder's own
 } ff_component;
+
+// What a model is given as.
+typedef enum ff_model_layout {
+    FF_LAYOUT_PARTS,           // nothing but parts
+    FF_LAYOUT_DIFFUSERS,       // a folder with a model_index.json
+    FF_LAYOUT_WAN,             // a folder as Wan publishes it, with the transformer's files and its config.json
+    FF_LAYOUT_FILE             // one file of weights
+} ff_model_layout;
 
 // A transformer that works at some noise levels. Most models have one; Wan2.2-A14B has one for much noise and one for
 // little.
@@ -30,19 +40,21 @@ typedef struct ff_expert {
 } ff_expert;
 
 struct ff_model {
-    char *folder;
-    ff_config *index;          // model_index.json
+    ff_model_layout layout;
+    char *folder;              // or file; of nothing but parts, the transformer's
+    ff_config *index;          // model_index.json; NULL but for diffusers' layout
     ff_config *defaults;       // firstframe.json, or NULL
     ff_config *scheduler;
     ff_component vae_files, text_files;
     ff_tokenizer *tokenizer;
+    char *tokenizer_folder;    // where its files lie; NULL: in the text encoder's file
     ff_text_encoder *text_encoder;
     ff_expert experts[FF_MOST_EXPERTS];  // from much noise to little; of one shape
     size_t expert_count;
     ff_vae *vae;
     const ff_conditioning_kind *conditioning;  // NULL: one that is not supported
     bool expand_timesteps;
-    char taken[512];           // see ff_model_facts
+    char taken[2048];          // see ff_model_facts
     double *preview;           // see ff_model_facts; NULL if firstframe.json has none
     ff_word_list *words;       // that it knows; NULL if firstframe.json does not say
     ff_model_facts facts;
@@ -69,6 +81,8 @@ ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error 
 void ff_expert_release_pages(const ff_expert *expert);
 // The transformer and its LoRAs, not the files.
 void ff_expert_close(ff_expert *expert);
+// Says what was taken for what: another sentence of facts.taken.
+void ff_model_note(ff_model *model, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 size_t ff_component_bytes(const ff_component *component);  // of its weights, as stored
 

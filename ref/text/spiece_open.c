@@ -93,21 +93,20 @@ static ff_status read_beside(const char *path, const char *name, cJSON **out, ff
     return status ? status : ff_tokenizer_name_file(tokenizer, beside, error);
 }
 
+// sentinels: how many are added to the pieces
 static ff_status read_model(const char *path, const ff_mapping *file, const ff_spiece_configs *configs,
-                            ff_tokenizer *out, ff_error *error)
+                            size_t sentinels, ff_tokenizer *out, ff_error *error)
 {
     ff_spiece_model model;
-    size_t extra_ids;
     ff_status status;
     out->split_spaces = true;
     out->metaspace = (ff_metaspace){.used = true, .split = true, .prepend = FF_PREPEND_ALWAYS, .mark = "\u2581",
                                     .mark_size = 3};
     if ((status = ff_spiece_read(path, file->data, file->size, &model, error)) ||
-        (status = ff_spiece_extra_ids(path, configs, &extra_ids, error)) ||
-        (status = read_vocabulary(path, &model, extra_ids, out, error)) ||
+        (status = read_vocabulary(path, &model, sentinels, out, error)) ||
         (status = read_normalizer(path, &model, &out->normalizer, error)))
         return status;
-    return read_tokens(path, configs, &model, extra_ids, out, error);
+    return read_tokens(path, configs, &model, sentinels, out, error);
 }
 
 ff_status ff_tokenizer_open_spiece(const char *path, ff_tokenizer **out, ff_error *error)
@@ -115,6 +114,7 @@ ff_status ff_tokenizer_open_spiece(const char *path, ff_tokenizer **out, ff_erro
     ff_mapping file = {0};
     ff_spiece_configs configs = {0};
     ff_tokenizer *tokenizer;
+    size_t sentinels;
     *out = NULL;
     ff_status status = ff_tokenizer_create(path, &tokenizer, error);
     if (status != FF_OK)
@@ -122,8 +122,9 @@ ff_status ff_tokenizer_open_spiece(const char *path, ff_tokenizer **out, ff_erro
     if (!(status = ff_map_file(path, &file, error)) &&
         !(status = read_beside(path, "tokenizer_config.json", &configs.config, tokenizer, error)) &&
         !(status = read_beside(path, "special_tokens_map.json", &configs.map, tokenizer, error)) &&
-        !(status = read_beside(path, "added_tokens.json", &configs.added, tokenizer, error)))
-        status = read_model(path, &file, &configs, tokenizer, error);
+        !(status = read_beside(path, "added_tokens.json", &configs.added, tokenizer, error)) &&
+        !(status = ff_spiece_extra_ids(path, &configs, &sentinels, error)))
+        status = read_model(path, &file, &configs, sentinels, tokenizer, error);
     cJSON_Delete(configs.config);
     cJSON_Delete(configs.map);
     cJSON_Delete(configs.added);
@@ -134,4 +135,18 @@ ff_status ff_tokenizer_open_spiece(const char *path, ff_tokenizer **out, ff_erro
     }
     *out = tokenizer;
     return FF_OK;
+}
+
+ff_status ff_tokenizer_read_spiece(const char *path, const void *bytes, size_t size, ff_tokenizer **out,
+                                   ff_error *error)
+{
+    ff_tokenizer *tokenizer;
+    *out = NULL;
+    ff_status status = ff_tokenizer_create(path, &tokenizer, error);
+    if (!status && (status = read_model(path, &(ff_mapping){bytes, size}, &(ff_spiece_configs){0}, 0, tokenizer,
+                                        error)))
+        ff_tokenizer_close(tokenizer);
+    if (!status)
+        *out = tokenizer;
+    return status;
 }

@@ -32,6 +32,9 @@ ff_status ff_spiece_extra_ids(const char *path, const ff_spiece_configs *configs
 // has no piece for are numbered; each text once.
 ff_status ff_spiece_tokens(const char *path, const ff_spiece_configs *configs, const ff_spiece_model *model,
                            size_t extra_ids, ff_token_list *out, const char **eos, ff_error *error);
+// A spiece.model in memory, of the file `path`, with nothing beside it: no sentinels are added to its pieces.
+ff_status ff_tokenizer_read_spiece(const char *path, const void *bytes, size_t size, ff_tokenizer **out,
+                                   ff_error *error);
 void ff_token_list_free(ff_token_list *list);
 
 #endif

@@ -23,6 +23,9 @@ ff_status ff_tokenizer_open(const char *path, ff_tokenizer **out, ff_error *erro
 // path: a spiece.model of SentencePiece's, unigram as well. The tokenizer_config.json, special_tokens_map.json and
 // added_tokens.json beside it are read where they are there. Ids are those of transformers' T5Tokenizer.
 ff_status ff_tokenizer_open_spiece(const char *path, ff_tokenizer **out, ff_error *error);
+// What a text encoder's own file holds of it: a GGUF's vocabulary (tokenizer.ggml.*), or a spiece.model as the bytes of a
+// tensor called spiece_model. *out is NULL if it holds none. Of unknown pieces and sentinels there are only the model's.
+ff_status ff_tokenizer_open_weights(const ff_weights *weights, ff_tokenizer **out, ff_error *error);
 void ff_tokenizer_close(ff_tokenizer *tokenizer);  // NULL allowed
 size_t ff_tokenizer_files(const ff_tokenizer *tokenizer);
 const char *ff_tokenizer_file(const ff_tokenizer *tokenizer, size_t i);  // the name of the i-th file read

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Two patterns for one tensor. Each # stands for a number, the first of one for the first of the other:
-// {"blocks.#.attn1.to_q.weight", "blocks.#.self_attn.q.weight"}.
+// Two patterns for one tensor. Each # stands for a number, the first of one for the first of the other; * at the end
+// stands for the rest of the name: {"blocks.#.attn1.to_q.*", "blocks.#.self_attn.q.*"}.
 typedef struct ff_name_pair {
     const char *diffusers, *other;
 } ff_name_pair;

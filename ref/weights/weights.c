@@ -15,6 +15,8 @@
 struct ff_weights {
     ff_weight_source source;
     const ff_name_table *names;  // or NULL: the source has diffusers' names
+    char prefix[FF_NAME_TEXT];   // before every name
+    size_t *listed, count;       // the tensors that have it; without one, NULL and all
     ff_arena *memory;            // vectors handed out as f32
     ff_scales scales;
 };
@@ -34,6 +36,7 @@ void ff_weights_close(ff_weights *weights)
         weights->source.close(weights->source.user);
     ff_scales_close(&weights->scales);
     ff_arena_destroy(weights->memory);
+    free(weights->listed);
     free(weights);
 }
 
@@ -46,8 +49,10 @@ ff_status ff_weights_open_source(const ff_weight_source *source, const ff_name_t
     ff_status status = *out && (*out)->memory
                            ? ff_scales_open(&(*out)->source, (*out)->memory, &(*out)->scales, error)
                            : no_memory(source->origin, error);
-    if (!status)
+    if (!status) {
+        (*out)->count = (*out)->source.count;
         return FF_OK;
+    }
     if (!*out && source->close)
         source->close(source->user);
     ff_weights_close(*out);
@@ -103,6 +108,22 @@ ff_status ff_weights_open(const char *folder, ff_weights **out, ff_error *error)
     return status;
 }
 
+ff_status ff_weights_use_prefix(ff_weights *weights, const char *prefix, ff_error *error)
+{
+    ff_weight view;
+    size_t length = strlen(prefix), count = 0;
+    if (length == 0)
+        return FF_OK;
+    if (length >= sizeof weights->prefix || !(weights->listed = calloc(weights->count + 1, sizeof *weights->listed)))
+        return no_memory(weights->source.origin, error);
+    memcpy(weights->prefix, prefix, length + 1);
+    for (size_t i = 0; i < weights->source.count; i++)
+        if (strncmp(weights->source.at(weights->source.user, i, &view), prefix, length) == 0)
+            weights->listed[count++] = i;
+    weights->count = count;
+    return FF_OK;
+}
+
 void ff_weights_use_names(ff_weights *weights, const ff_name_table *names)
 {
     if (!weights->names)
@@ -114,6 +135,11 @@ void ff_weights_use_names(ff_weights *weights, const ff_name_table *names)
 const char *ff_weights_origin(const ff_weights *weights)
 {
     return weights->source.origin;
+}
+
+const ff_weight_source *ff_weights_source(const ff_weights *weights)
+{
+    return &weights->source;
 }
 
 const char *ff_weights_variant(const ff_weights *weights)
@@ -133,12 +159,12 @@ const char *ff_weights_file(const ff_weights *weights, size_t i)
 
 size_t ff_weights_count(const ff_weights *weights)
 {
-    return weights->source.count;
+    return weights->count;
 }
 
 const char *ff_weights_at(const ff_weights *weights, size_t i, ff_weight *out)
 {
-    return weights->source.at(weights->source.user, i, out);
+    return weights->source.at(weights->source.user, weights->listed ? weights->listed[i] : i, out);
 }
 
 const char *ff_weights_metadata(const ff_weights *weights, const char *key)
@@ -161,6 +187,17 @@ void ff_weights_release_pages(const ff_weights *weights)
 
 // ---- tensors of a model ----
 
+// Puts the prefix before a name, which is cut where it grows too long for any tensor.
+static void put_prefix(const ff_weights *weights, char name[FF_NAME_TEXT])
+{
+    size_t length = strlen(weights->prefix), size = strlen(name), room = FF_NAME_TEXT - 1 - length;
+    if (size > room)
+        size = room;
+    memmove(name + length, name, size);
+    memcpy(name, weights->prefix, length);
+    name[length + size] = '\0';
+}
+
 // The tensor that the model calls `name`, and the source as the name is then.   out: comes with the wanted shape
 static ff_status look_up(const ff_weights *weights, char name[FF_NAME_TEXT], ff_weight *out, bool *found,
                          ff_error *error)
@@ -175,11 +212,15 @@ static ff_status look_up(const ff_weights *weights, char name[FF_NAME_TEXT], ff_
     while (!*found && weights->names && ff_name_next(weights->names, asked, &next, name)) {
         named = true;
         *out = wanted;
+        put_prefix(weights, name);
         ff_status status = source->find(source->user, name, out, found, error);
         if (status)
             return status;
     }
-    return named ? FF_OK : source->find(source->user, name, out, found, error);
+    if (named)
+        return FF_OK;
+    put_prefix(weights, name);
+    return source->find(source->user, name, out, found, error);
 }
 
 bool ff_weights_has(const ff_weights *weights, const char *name, ff_weight *out)

@@ -56,6 +56,8 @@ void ff_weights_close(ff_weights *weights);  // NULL allowed
 
 // What they were opened from: a folder, or one file.
 const char *ff_weights_origin(const ff_weights *weights);
+// What they come from itself, for what else it holds.
+const ff_weight_source *ff_weights_source(const ff_weights *weights);
 size_t ff_weights_files(const ff_weights *weights);
 const char *ff_weights_file(const ff_weights *weights, size_t i);  // the path of the i-th file opened
 const char *ff_weights_variant(const ff_weights *weights);  // "fp16"; empty for plain files
@@ -70,6 +72,9 @@ bool ff_weights_find(const ff_weights *weights, const char *name, ff_weight *out
 // By diffusers' name, whatever its shape and type.
 bool ff_weights_has(const ff_weights *weights, const char *name, ff_weight *out);
 
+// Of several parts in one file, the one whose tensors' names begin so: from now on the prefix goes before every name
+// that is asked for but in ff_weights_find, and only tensors with it are listed. Once, before anything else.
+ff_status ff_weights_use_prefix(ff_weights *weights, const char *prefix, ff_error *error);
 // A model's names go through this table from now on, unless the weights were opened with one.
 void ff_weights_use_names(ff_weights *weights, const ff_name_table *names);
 // A floating-point tensor that must exist with exactly this shape, by diffusers' name: of several names that the table

@@ -142,12 +142,18 @@ static ff_status collect(arguments *all, const cJSON *record, const ff_options *
     return status;
 }
 
-// The model folder that was named when the file was made, if this command names none.
+// The model and its parts that were named when the file was made, where they are still there and this command names no
+// others. With another model nothing of the former is left.
 static void recall_model(const cJSON *record, ff_options *options)
 {
-    const char *folder = ff_record_text(cJSON_GetObjectItemCaseSensitive(record, "model"), "folder");
-    if (!options->model && folder && ff_host_is_folder(folder))
-        options->model = folder;
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(record, "model");
+    if (options->model.model)
+        return;
+    for (size_t i = 0; i < FF_MODEL_OPTIONS; i++) {
+        const char *path = ff_record_text(model, ff_record_model_key(i));
+        if (path && !ff_options_path(options, ff_model_options[i]) && ff_host_exists(path))
+            ff_option_read(options, ff_model_options[i], path, NULL);
+    }
 }
 
 static ff_status run_again(const cJSON *record, const ff_options *options, ff_report *report, ff_error *error)

@@ -92,7 +92,7 @@ static void print_result(const ff_bench_result *result, ff_report *report)
 ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_error *error)
 {
     listener to = {.shows = !options->quiet && ff_host_is_terminal(stderr)};
-    char folder[FF_LONGEST_PATH];
+    ff_model_choice choice;
     ff_model *model = NULL;
     ff_bench_result result;
     ff_bench_request request = {
@@ -105,8 +105,8 @@ ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_erro
     ff_options_kernels(options, &request.isa, &request.backend);
     if (options->given[FF_OPTION_DIMS])
         request.dims = ff_option_table[FF_OPTION_DIMS].choices[options->dims];
-    else if ((status = ff_model_folder_find(options->model, folder, error)) == FF_OK)
-        status = ff_model_folder_open(folder, report, &model, error);
+    else if ((status = ff_model_choose(&options->model, &choice, error)) == FF_OK)
+        status = ff_model_choice_open(&choice, report, &model, error);
     ff_host_catch_signals();
     if (status == FF_OK)
         status = ff_bench(model, &request, &result, error);

@@ -49,11 +49,11 @@ static ff_status measure_side(ff_comparison *all, ff_side *side, size_t every, c
 
 static ff_status measure(ff_comparison *all, ff_error *error)
 {
-    char folder[FF_LONGEST_PATH];
+    ff_model_choice choice;
     ff_model *model;
-    ff_status status = ff_model_folder_find(all->options->model, folder, error);
+    ff_status status = ff_model_choose(&all->options->model, &choice, error);
     if (status == FF_OK)
-        status = ff_model_open(folder, &model, error);
+        status = ff_model_open_parts(&choice.parts, &model, error);
     if (status != FF_OK)
         return status;
     ff_model_facts facts = ff_model_describe(model);

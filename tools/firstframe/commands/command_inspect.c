@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "inspect_weights.h"
 #include "../files/host.h"
 #include "../files/metadata.h"
 #include "../files/model_folder.h"
@@ -16,7 +17,8 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
     const struct {
         const char *key, *value;
     } texts[] = {
-        {"folder", facts->folder}, {"pipeline", facts->pipeline_class}, {"transformer", facts->transformer_class},
+        {"folder", facts->folder}, {"transformer_files", facts->transformer_files}, {"vae_files", facts->vae_files},
+        {"text_encoder_files", facts->text_encoder_files}, {"pipeline", facts->pipeline_class}, {"transformer", facts->transformer_class},
         {"vae", facts->vae_class}, {"text_encoder", facts->text_encoder_class}, {"scheduler", facts->scheduler_class},
         {"conditioning", facts->conditioning}, {"negative", facts->default_negative_prompt}, {"draws", facts->draws},
     };
@@ -51,6 +53,18 @@ static void report_model(const ff_model_facts *facts, const uint8_t hash[32], ff
     ff_json_hash(object, "model_sha256", hash);
 }
 
+// Where each part lies, if one is not in the model's folder.
+static void print_files(const ff_model_facts *facts, ff_report *report)
+{
+    const char *const files[] = {facts->transformer_files, facts->vae_files, facts->text_encoder_files};
+    size_t length = strlen(facts->folder);
+    bool elsewhere = false;
+    for (size_t i = 0; i < 3; i++)
+        elsewhere = elsewhere || strncmp(files[i], facts->folder, length) != 0 || files[i][length] != '/';
+    for (size_t i = 0; i < 3 && elsewhere; i++)
+        ff_report_line(report, "  %-13s %s", "file", files[i]);
+}
+
 // plan: of a clip as by default, or NULL if there can be none.
 static void print_model(const ff_model_facts *facts, const ff_plan *plan, const uint8_t hash[32], ff_report *report)
 {
@@ -59,6 +73,7 @@ static void print_model(const ff_model_facts *facts, const ff_plan *plan, const 
     ff_print_hash(hash, digits);
     ff_print_multiples(facts, multiples);
     ff_report_line(report, "%s: %s, model %.12s", facts->folder, facts->pipeline_class, digits);
+    print_files(facts, report);
     ff_report_line(report, "  transformer   %s, %.3g M parameters: %zu layers of %zu = %zu heads x %zu, ffn %zu%s",
                    facts->transformer_class, (double)facts->transformer_parameters / million, facts->layers, facts->dim,
                    facts->heads, facts->head_dim, facts->ffn_dim,
@@ -120,19 +135,19 @@ static void survey_model(const char *folder, ff_report *report)
     ff_survey_close(survey);
 }
 
-static ff_status inspect_model(const char *folder, ff_report *report, ff_error *error)
+static ff_status inspect_model(const ff_model_parts *parts, ff_report *report, ff_error *error)
 {
     ff_model *model;
     ff_plan plan;
     uint8_t hash[32];
     ff_request request = ff_request_default(FF_TEXT_TO_VIDEO);
-    char path[FF_LONGEST_PATH];
-    ff_status status = ff_model_folder_find(folder, path, error);
+    ff_model_choice choice;
+    ff_status status = ff_model_choose(parts, &choice, error);
     if (status != FF_OK)
         return status;
-    status = ff_model_folder_open(path, report, &model, error);
+    status = ff_model_choice_open(&choice, report, &model, error);
     if (status != FF_OK) {
-        survey_model(path, report);
+        survey_model(choice.path, report);
         return status;
     }
     ff_model_facts facts = ff_model_describe(model);
@@ -150,56 +165,6 @@ static ff_status inspect_model(const char *folder, ff_report *report, ff_error *
     else
         ff_report_note(report, "no memory is told, as a clip as by default cannot be made: %s", error->message);
     ff_model_close(model);
-    return FF_OK;
-}
-
-// ---- a safetensors file ----
-
-static void print_tensor(const ff_listed *tensor, ff_report *report, cJSON *list)
-{
-    char shape[128] = "";
-    size_t length = 0;
-    cJSON *entry = cJSON_CreateObject(), *sides = cJSON_CreateArray();
-    for (size_t i = 0; i < tensor->rank; i++) {
-        length += (size_t)snprintf(shape + length, sizeof shape - length, "%s%zu", i ? ", " : "", tensor->shape[i]);
-        cJSON_AddItemToArray(sides, cJSON_CreateNumber((double)tensor->shape[i]));
-    }
-    ff_json_text(entry, "name", tensor->name);
-    cJSON_AddStringToObject(entry, "dtype", tensor->dtype);
-    cJSON_AddItemToObject(entry, "shape", sides);
-    cJSON_AddItemToArray(list, entry);
-    ff_report_line(report, "  %-4s [%s] %s", tensor->dtype, shape, tensor->name);
-}
-
-static ff_status inspect_tensors(const char *path, ff_report *report, ff_error *error)
-{
-    static const char *const keys[] = {"prompt", "negative_prompt", "seed", "guidance_scale", "num_inference_steps",
-                                       "flow_shift", "scheduler", "dtype", "format"};
-    ff_listing *listing;
-    ff_status status = ff_listing_open(path, &listing, error);
-    if (status != FF_OK)
-        return status;
-    size_t count = ff_listing_count(listing), bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += ff_listing_at(listing, i).bytes;
-    cJSON_AddStringToObject(report->object, "kind", "safetensors");
-    ff_json_text(report->object, "file", path);
-    ff_json_whole(report->object, "bytes", bytes);
-    ff_report_line(report, "%s: %zu tensors, %zu bytes", path, count, bytes);
-    cJSON *metadata = cJSON_AddObjectToObject(report->object, "metadata");
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const char *value = ff_listing_metadata(listing, keys[i]);
-        if (!value)
-            continue;
-        ff_json_text(metadata, keys[i], value);
-        ff_report_line(report, "  %s: %s", keys[i], value);
-    }
-    cJSON *list = cJSON_AddArrayToObject(report->object, "tensors");
-    for (size_t i = 0; i < count; i++) {
-        ff_listed tensor = ff_listing_at(listing, i);
-        print_tensor(&tensor, report, list);
-    }
-    ff_listing_close(listing);
     return FF_OK;
 }
 
@@ -249,16 +214,43 @@ static ff_status inspect_picture(const char *path, ff_report *report, ff_error *
     return FF_OK;
 }
 
+// Whether what begins so is a file of weights: the length of a JSON object that follows, or GGUF.
+static bool is_weights(const char *path)
+{
+    uint8_t bytes[9] = {0};
+    uint64_t length = 0;
+    FILE *file = fopen(path, "rb");
+    bool read = file && fread(bytes, sizeof bytes, 1, file) == 1;
+    if (file)
+        fclose(file);
+    for (int i = 8; i-- > 0;)
+        length = length << 8 | bytes[i];
+    return read && (memcmp(bytes, "GGUF", 4) == 0 || (bytes[8] == '{' && length < (uint64_t)1 << 32));
+}
+
+static bool ends_so(const char *path, const char *ending)
+{
+    size_t length = strlen(path), size = strlen(ending);
+    return length > size && strcmp(path + length - size, ending) == 0;
+}
+
 ff_status ff_command_inspect(const ff_options *options, ff_report *report, ff_error *error)
 {
-    static const char tensors[] = ".safetensors";
     const char *path = options->operand;
-    size_t length = strlen(path), ending = sizeof tensors - 1;
+    ff_model_parts parts = options->model;
+    bool made = false;
+    for (size_t i = 1; i < FF_MODEL_OPTIONS; i++)
+        made = made || options->given[ff_model_options[i]];
+    if (path && options->model.model)
+        return ff_fail(error, FF_ERROR_INPUT, "%s and --model %s: one of them is enough", path, options->model.model);
+    if (!path)
+        return inspect_model(&parts, report, error);
     if (!ff_host_exists(path))
         return ff_fail(error, FF_ERROR_INPUT, "%s: no such file or folder", path);
-    if (ff_host_is_folder(path))
-        return inspect_model(path, report, error);
-    if (length > ending && strcmp(path + length - ending, tensors) == 0)
-        return inspect_tensors(path, report, error);
+    parts.model = path;
+    if (made || ff_host_is_folder(path))
+        return inspect_model(&parts, report, error);
+    if (is_weights(path) || ends_so(path, ".safetensors") || ends_so(path, ".gguf"))
+        return ff_inspect_weights(path, report, error);
     return inspect_picture(path, report, error);
 }

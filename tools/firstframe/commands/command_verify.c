@@ -91,10 +91,10 @@ ff_status ff_command_verify(const ff_options *options, ff_report *report, ff_err
 {
     ff_model *model;
     ff_verification *found;
-    char folder[FF_LONGEST_PATH];
-    ff_status status = ff_model_folder_find(options->model, folder, error);
+    ff_model_choice choice;
+    ff_status status = ff_model_choose(&options->model, &choice, error);
     if (status == FF_OK)
-        status = ff_model_folder_open(folder, report, &model, error);
+        status = ff_model_choice_open(&choice, report, &model, error);
     if (status != FF_OK)
         return status;
     status = ff_verify(model, options->operand, options->threads, &found, error);

@@ -23,38 +23,55 @@ static bool join(const char *folder, const char *path, char out[FF_LONGEST_PATH]
     return length > 0 && length < FF_LONGEST_PATH;
 }
 
-ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_error *error)
+// What --model or the environment names: a file, or a folder in which a model may be.
+static ff_status check_named(const char *path, const char *from, ff_error *error)
 {
-    const char *named = given ? given : getenv("FIRSTFRAME_MODEL");
-    char program[FF_LONGEST_PATH];
-    if (named && *named) {
-        if (strlen(named) >= FF_LONGEST_PATH)
-            return ff_fail(error, FF_ERROR_INPUT, "the model folder's path is longer than %d bytes",
-                           FF_LONGEST_PATH - 1);
-        strcpy(out, named);
-        if (!ff_host_is_folder(out))
-            return ff_fail(error, FF_ERROR_INPUT, "%s: %s; a model is a folder in diffusers' layout%s", out,
-                           ff_host_exists(out) ? "not a folder" : "no such folder",
-                           given ? "" : " (FIRSTFRAME_MODEL names it)");
-        if (!holds_model(out))
-            return ff_fail(error, FF_ERROR_INPUT, "%s: no model_index.json in it; a model is a folder in diffusers' "
-                           "layout%s", out, given ? "" : " (FIRSTFRAME_MODEL names it)");
+    static const char *const marks[] = {"model_index.json", "config.json", "high_noise_model"};
+    char inside[FF_LONGEST_PATH];
+    bool holds = false;
+    if (!ff_host_exists(path))
+        return ff_fail(error, FF_ERROR_INPUT, "%s: no such folder or file; a model is a folder in diffusers' layout or "
+                       "Wan's, or a file%s", path, from);
+    if (!ff_host_is_folder(path))
         return FF_OK;
-    }
-    bool placed = ff_host_program_folder(program, sizeof program);
-    if (placed && join(program, FF_SHARE, out) && holds_model(out))
-        return FF_OK;
-    strcpy(out, "golden/model");
-    if (holds_model(out))
-        return FF_OK;
-    if (placed && join(program, "../golden/model", out) && holds_model(out))
-        return FF_OK;
-    return ff_fail(error, FF_ERROR_INPUT, "no model found; give its folder with -m or in $FIRSTFRAME_MODEL");
+    for (size_t i = 0; i < sizeof marks / sizeof *marks && !holds; i++)
+        holds = join(path, marks[i], inside) && ff_host_exists(inside);
+    if (!holds)
+        return ff_fail(error, FF_ERROR_INPUT, "%s: no model_index.json in it; a model is a folder in diffusers' layout "
+                       "or Wan's, or a file%s", path, from);
+    return FF_OK;
 }
 
-ff_status ff_model_folder_open(const char *folder, ff_report *report, ff_model **out, ff_error *error)
+ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_error *error)
 {
-    ff_status status = ff_model_open(folder, out, error);
+    const char *named = given->model ? given->model : getenv("FIRSTFRAME_MODEL");
+    char program[FF_LONGEST_PATH];
+    *out = (ff_model_choice){.parts = *given};
+    bool chosen = named && *named;
+    if (!chosen)
+        named = given->transformer;
+    if (named) {
+        if (strlen(named) >= FF_LONGEST_PATH)
+            return ff_fail(error, FF_ERROR_INPUT, "the model's path is longer than %d bytes", FF_LONGEST_PATH - 1);
+        strcpy(out->path, named);
+        out->parts.model = chosen ? out->path : NULL;
+        return chosen ? check_named(named, given->model ? "" : " (FIRSTFRAME_MODEL names it)", error) : FF_OK;
+    }
+    out->parts.model = out->path;
+    bool placed = ff_host_program_folder(program, sizeof program);
+    if (placed && join(program, FF_SHARE, out->path) && holds_model(out->path))
+        return FF_OK;
+    strcpy(out->path, "golden/model");
+    if (holds_model(out->path))
+        return FF_OK;
+    if (placed && join(program, "../golden/model", out->path) && holds_model(out->path))
+        return FF_OK;
+    return ff_fail(error, FF_ERROR_INPUT, "no model found; give its folder or file with -m or in $FIRSTFRAME_MODEL");
+}
+
+ff_status ff_model_choice_open(const ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error)
+{
+    ff_status status = ff_model_open_parts(&choice->parts, out, error);
     if (status != FF_OK)
         return status;
     const char *taken = ff_model_describe(*out).taken;

@@ -1,4 +1,4 @@
-// Which model folder a run uses.
+// Which model a run uses.
 #ifndef FF_MODEL_FOLDER_H
 #define FF_MODEL_FOLDER_H
 
@@ -6,13 +6,19 @@
 
 #define FF_LONGEST_PATH 4096
 
-// given (--model), else $FIRSTFRAME_MODEL, the installed share, golden/model here, golden/model beside the folder that
-// the program was built in.
-// FF_ERROR_INPUT: none of them holds a model_index.json.
-ff_status ff_model_folder_find(const char *given, char out[FF_LONGEST_PATH], ff_error *error);
+// The model's parts with what --model stands for filled in: what is given, else $FIRSTFRAME_MODEL, else, unless there is
+// a --transformer, the installed share, golden/model here, or golden/model beside the folder that the program was built
+// in.
+typedef struct ff_model_choice {
+    char path[FF_LONGEST_PATH];     // of --model; or of --transformer, if there is no model
+    ff_model_parts parts;
+} ff_model_choice;
+// given: points into what lives as long as *out.
+// FF_ERROR_INPUT: none of them is a file or holds a model.
+ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_error *error);
 
-// Opens it, and notes what was read in place of files that are not there.
-ff_status ff_model_folder_open(const char *folder, ff_report *report, ff_model **out, ff_error *error);
+// Opens it, and notes what was read in place of files that are not there, and what files were taken for.
+ff_status ff_model_choice_open(const ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error);
 
 // What sizes are multiples of: "16", or "32x16" where width and height differ.
 void ff_print_multiples(const ff_model_facts *facts, char out[48]);

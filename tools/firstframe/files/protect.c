@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_FILES (16 + 2 * FF_MOST_TEXTS)
+#define MOST_FILES (24 + 2 * FF_MOST_TEXTS)
 
 typedef struct protected_file {
     const char *name;   // as it was given
@@ -51,6 +51,12 @@ ff_status ff_protect_inputs(const ff_options *options, ff_error *error)
     protect_loras(&options->loras, "lora");
     protect_loras(&options->loras_2, "lora-2");
     protect(options->map, "map", false);
+    for (size_t i = 0; i < FF_MODEL_OPTIONS; i++) {
+        ff_option_id id = ff_model_options[i];
+        const char *path = ff_options_path(options, id);
+        if (path && !ff_host_is_folder(path))
+            protect(path, ff_option_table[id].name, false);
+    }
     protect(options->operand, NULL, options->command == FF_COMMAND_AGAIN);
     protect(options->second_operand, NULL, false);
     for (size_t i = 0; i < sizeof written / sizeof *written && !status; i++)

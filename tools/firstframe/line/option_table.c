@@ -6,6 +6,11 @@
 #define MOST_SIDE 16384
 #define FRAMES FF_CHANGES_FRAMES
 
+const ff_option_id ff_model_options[FF_MODEL_OPTIONS] = {
+    FF_OPTION_MODEL, FF_OPTION_TRANSFORMER, FF_OPTION_TRANSFORMER_2, FF_OPTION_VAE, FF_OPTION_TEXT_ENCODER,
+    FF_OPTION_TOKENIZER, FF_OPTION_IMAGE_ENCODER,
+};
+
 const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_PROMPT] = {
         .name = "prompt", .letter = 'p', .kind = FF_KIND_TEXT, .argument = "TEXT", .offset = VALUE(prompt),
@@ -230,12 +235,41 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .help = "Draws the frame that differs most, of both, and where they differ.", .foreign = "heatmap"},
 
     [FF_OPTION_MODEL] = {
-        .name = "model", .letter = 'm', .kind = FF_KIND_PATH, .argument = "DIR", .offset = VALUE(model),
-        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY,
-        .help = "A model folder in diffusers' layout, such as a download of Wan-AI/Wan2.2-TI2V-5B-Diffusers (default: "
+        .name = "model", .letter = 'm', .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(model.model),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "A model folder in diffusers' layout, such as a download of Wan-AI/Wan2.2-TI2V-5B-Diffusers, or as Wan "
+                "publishes it; or a file, safetensors or GGUF, that holds its transformer or all of it (default: "
                 "$FIRSTFRAME_MODEL, else the small one that ships).",
-        .foreign = "-M diffusion-model high-noise-diffusion-model vae t5xxl umt5 clip-l clip-vision text-encoder "
-                   "pretrained-model-name-or-path model-path model-dir ckpt ckpt-dir checkpoint transformer -d"},
+        .foreign = "-M pretrained-model-name-or-path model-path model-dir ckpt ckpt-dir checkpoint -d"},
+    [FF_OPTION_TRANSFORMER] = {
+        .name = "transformer", .alias = "diffusion-model", .kind = FF_KIND_PATH, .argument = "PATH",
+        .offset = VALUE(model.transformer), .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "The transformer, a safetensors or GGUF file or a folder, in place of the model's, or with --vae and "
+                "--text-encoder instead of one.",
+        .foreign = "unet dit"},
+    [FF_OPTION_TRANSFORMER_2] = {
+        .name = "transformer-2", .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(model.transformer_2),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "A second transformer for little noise; such models do not run yet.",
+        .foreign = "high-noise-diffusion-model low-noise-model"},
+    [FF_OPTION_VAE] = {
+        .name = "vae", .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(model.vae),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "The VAE, a file or a folder, such as wan2.2_vae.safetensors.", .foreign = "vae-path"},
+    [FF_OPTION_TEXT_ENCODER] = {
+        .name = "text-encoder", .alias = "t5xxl", .kind = FF_KIND_PATH, .argument = "PATH",
+        .offset = VALUE(model.text_encoder), .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "The text encoder, a file or a folder, such as umt5_xxl_fp8_e4m3fn_scaled.safetensors.",
+        .foreign = "umt5 t5 clip-l llm text-encoder-path"},
+    [FF_OPTION_TOKENIZER] = {
+        .name = "tokenizer", .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(model.tokenizer),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "tokenizer.json, spiece.model, or a folder with one of them, for text encoders that bring none.",
+        .foreign = "tokenizer-path vocab"},
+    [FF_OPTION_IMAGE_ENCODER] = {
+        .name = "image-encoder", .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(model.image_encoder),
+        .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_MODEL,
+        .help = "A CLIP image encoder; models that have one do not run yet.", .foreign = "clip-vision"},
     [FF_OPTION_LORA] = {
         .name = "lora", .kind = FF_KIND_INPUTS, .argument = "FILE[:STRENGTH]", .offset = VALUE(loras),
         .group = FF_GROUP_RUNNING, .effect = FRAMES, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,

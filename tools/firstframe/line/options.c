@@ -358,6 +358,11 @@ static ff_status check_required(const ff_options *values, ff_error *error)
     return check_outputs(values, error);
 }
 
+const char *ff_options_path(const ff_options *options, ff_option_id id)
+{
+    return *(const char *const *)((const char *)options + ff_option_table[id].offset);
+}
+
 // The option an argument names ("--steps", "--steps=20", "-n"); *value is what follows the equals sign, or NULL.
 static ff_status recognise(const char *argument, unsigned command, ff_option_id *out, const char **value,
                            ff_error *error)
@@ -443,7 +448,9 @@ ff_status ff_options_parse(unsigned command, int count, char *const *arguments, 
     }
     if (status != FF_OK || out->help)
         return status;
-    if ((command & FF_COMMANDS_FILE) && !out->operand)
+    // inspect: a file, or what a model is made of
+    if ((command & FF_COMMANDS_FILE) && !out->operand &&
+        !(command == FF_COMMAND_INSPECT && (out->model.model || out->model.transformer)))
         return ff_fail(error, FF_ERROR_INPUT, "a file to look at is missing");
     if (command == FF_COMMAND_DIFF && !out->second_operand)
         return ff_fail(error, FF_ERROR_INPUT, "a second dump, to compare \"%.80s\" with, is missing", out->operand);

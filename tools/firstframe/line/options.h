@@ -25,6 +25,7 @@ enum {
     FF_COMMANDS_PAGE = FF_COMMAND_COMPARE | FF_COMMAND_EXPLAIN,  // several runs and a page about them
     FF_COMMANDS_MAKE = FF_COMMANDS_RUN | FF_COMMANDS_PAGE,
     FF_COMMANDS_COMPUTE = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN | FF_COMMAND_BENCH,
+    FF_COMMANDS_MODEL = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY | FF_COMMAND_INSPECT,  // those that take a model
     // those that take a file without an option's name
     FF_COMMANDS_FILE = FF_COMMAND_INSPECT | FF_COMMAND_AGAIN | FF_COMMAND_DIFF | FF_COMMAND_VERIFY,
     FF_COMMANDS_ALL = FF_COMMANDS_MAKE | FF_COMMANDS_FILE | FF_COMMAND_BENCH | FF_COMMAND_MODELS,
@@ -41,7 +42,9 @@ typedef enum ff_option_id {
     FF_OPTION_JSON,
     FF_OPTION_DUMP, FF_OPTION_DUMP_LEVEL, FF_OPTION_LOAD,
     FF_OPTION_TOLERANCE, FF_OPTION_MAP, FF_OPTION_PLOT, FF_OPTION_HEAT_MAP,
-    FF_OPTION_MODEL, FF_OPTION_LORA, FF_OPTION_LORA_2, FF_OPTION_DIMS, FF_OPTION_BLOCKS, FF_OPTION_DTYPE, FF_OPTION_ONLY,
+    FF_OPTION_MODEL, FF_OPTION_TRANSFORMER, FF_OPTION_TRANSFORMER_2, FF_OPTION_VAE, FF_OPTION_TEXT_ENCODER,
+    FF_OPTION_TOKENIZER, FF_OPTION_IMAGE_ENCODER, FF_OPTION_LORA, FF_OPTION_LORA_2, FF_OPTION_DIMS, FF_OPTION_BLOCKS,
+    FF_OPTION_DTYPE, FF_OPTION_ONLY,
     FF_OPTION_THREADS, FF_OPTION_ISA, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_YES, FF_OPTION_NO_CACHE,
     FF_OPTION_RESUME, FF_OPTION_QUIET, FF_OPTION_VERBOSE, FF_OPTION_HELP,
     FF_OPTIONS
@@ -99,6 +102,10 @@ typedef struct ff_option {
     const char *foreign;           // what other programs call it, separated by spaces; letters with their dash
 } ff_option;
 
+// The options that say what the model is made of: --model first, then its parts.
+enum { FF_MODEL_OPTIONS = 7 };
+extern const ff_option_id ff_model_options[FF_MODEL_OPTIONS];
+
 extern const ff_option ff_option_table[FF_OPTIONS];
 
 // What `again` expects of a run: the result of an earlier one.
@@ -116,7 +123,8 @@ typedef struct ff_options {
     bool given[FF_OPTIONS];
     const ff_expectation *expected;  // NULL but for `again`
 
-    const char *prompt, *negative, *image, *last, *mask, *output, *preview, *dump, *load, *model;
+    const char *prompt, *negative, *image, *last, *mask, *output, *preview, *dump, *load;
+    ff_model_parts model;            // as they were given
     const char *map, *plot, *heat_map;
     ff_texts motions, tolerances, loras, loras_2;
     ff_box box;
@@ -133,6 +141,9 @@ typedef struct ff_options {
 // FF_ERROR_INPUT: an unknown option, a value that is not what was expected, options that exclude each other or, unless
 // there is --help, one that is missing.
 ff_status ff_options_parse(unsigned command, int count, char *const *arguments, ff_options *out, ff_error *error);
+
+// The value of an option that is a path or an input; NULL if it is not given.
+const char *ff_options_path(const ff_options *options, ff_option_id id);
 
 // What --isa and --backend say to the library.
 void ff_options_kernels(const ff_options *options, ff_isa *isa, ff_backend *backend);

@@ -67,18 +67,18 @@ static ff_status check_model(const ff_job *job, ff_error *error)
     if (!expected || !expected->model_sha256 || strcmp(expected->model_sha256, hash) == 0)
         return FF_OK;
     return ff_fail(error, FF_ERROR_INPUT, "%s was made with the model %.12s, and %s is %.12s; give its folder with -m",
-                   expected->source, expected->model_sha256, job->folder, hash);
+                   expected->source, expected->model_sha256, job->choice.path, hash);
 }
 
 ff_status ff_job_open(ff_job *job, ff_task task, const ff_options *options, ff_report *report, ff_error *error)
 {
     *job = (ff_job){.options = options, .report = report, .request = ff_request_default(task)};
-    ff_status status = ff_model_folder_find(options->model, job->folder, error);
+    ff_status status = ff_model_choose(&options->model, &job->choice, error);
     if (status == FF_OK)
-        status = ff_model_folder_open(job->folder, report, &job->model, error);
+        status = ff_model_choice_open(&job->choice, report, &job->model, error);
     if (status != FF_OK)
         return status;
-    ff_protect_model(job->folder);
+    ff_protect_model(job->choice.path);
     if ((status = ff_job_add_loras(job, error)) != FF_OK) {
         ff_job_close(job);
         return status;

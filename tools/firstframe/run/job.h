@@ -12,7 +12,7 @@
 typedef struct ff_job {
     const ff_options *options;             // as given
     ff_report *report;
-    char folder[FF_LONGEST_PATH];          // of the model
+    ff_model_choice choice;                // of the model
     ff_model *model;
     ff_model_facts facts;
     uint8_t model_hash[32];

@@ -67,8 +67,11 @@ cJSON *ff_record_create(const ff_options *resolved, const ff_input_hashes *hashe
     }
     model = cJSON_AddObjectToObject(record, "model");
     ff_json_hash(model, "sha256", model_hash);
-    if (resolved->model)
-        ff_json_text(model, "folder", resolved->model);
+    for (size_t i = 0; i < FF_MODEL_OPTIONS; i++) {
+        const char *path = ff_options_path(resolved, ff_model_options[i]);
+        if (path)
+            good = good && ff_json_text(model, ff_record_model_key(i), path);
+    }
     if (!good || !ff_record_model_hash(record)) {
         cJSON_Delete(record);
         return NULL;
@@ -114,6 +117,11 @@ bool ff_record_input_at(const cJSON *record, const ff_option *option, size_t i, 
 const char *ff_record_model_hash(const cJSON *record)
 {
     return ff_record_text(cJSON_GetObjectItemCaseSensitive(record, "model"), "sha256");
+}
+
+const char *ff_record_model_key(size_t i)
+{
+    return i == 0 ? "folder" : ff_option_table[ff_model_options[i]].name;
 }
 
 static bool same(const char *a, const char *b)

@@ -3,7 +3,7 @@
 //     {"program": "firstframe 0.1.0", "command": "i2v", "prompt": "...", "seed": "0",
 //      "options": {"prompt": "...", "steps": "20", ...}, "inputs": {"image": {"path": "a.png", "sha256": "..."},
 //      "lora": [{"path": "b.safetensors", "number": "0.5", "sha256": "..."}, ...]},
-//      "model": {"sha256": "...", "folder": "what -m said"},
+//      "model": {"sha256": "...", "folder": "what -m said", "vae": "what --vae said"},
 //      "width": 128, "height": 128, "frames": 25, "fps": 8, "frames_sha256": "..."}
 #ifndef FF_RECORD_H
 #define FF_RECORD_H
@@ -37,5 +37,7 @@ typedef struct ff_record_input {
 bool ff_record_input_at(const cJSON *record, const ff_option *option, size_t i, ff_record_input *out);
 
 const char *ff_record_model_hash(const cJSON *record);
+// What the model's object calls the path that the i-th of ff_model_options gave.
+const char *ff_record_model_key(size_t i);
 
 #endif
