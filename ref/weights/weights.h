@@ -1,4 +1,5 @@
-// Model folders: config.json and *.safetensors (single, or sharded with an index), memory-mapped and checked.
+// A part of a model: config.json and weights, *.safetensors (single, or sharded with an index) or GGUF, memory-mapped and
+// checked.
 #ifndef FF_WEIGHTS_H
 #define FF_WEIGHTS_H
 
