@@ -73,8 +73,8 @@ static const float *fetch_weight(const void *source, size_t row, size_t count, s
 static void pack_rows(const void *source, size_t row, size_t count, size_t pitch, float *to)
 {
     const ff_matmul *p = source;
-    pack_transposed(&(packing){.rows = {p->a + row * p->a_stride, FF_F32}, .stride = p->a_stride, .count = count,
-                               .channels = p->depth, .taps = 1, .pitch = pitch}, to);
+    pack_transposed(&(packing){.rows = {.data = p->a + row * p->a_stride, .dtype = FF_F32}, .stride = p->a_stride,
+                               .count = count, .channels = p->depth, .taps = 1, .pitch = pitch}, to);
 }
 
 // tile: [columns of out, rows of out], NR apart

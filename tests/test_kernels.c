@@ -63,7 +63,7 @@ static void test_matmul_is_one_chain_per_output(void **state)
             }
         for (size_t i = 0; i < build_count; i++) {
             const ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = a, .a_stride = a_stride,
-                                       .b = {dtype == FF_F32 ? (void *)b : halves, dtype},
+                                       .b = {.data = dtype == FF_F32 ? (void *)b : halves, .dtype = dtype},
                                        .bias = trial % 2 ? bias : NULL, .out = out, .out_stride = out_stride};
             assert_int_equal(builds[i]->matmul(builds[i], &product), FF_OK);
             assert_same_bits("matmul", out, expected, rows * out_stride);
@@ -307,7 +307,7 @@ static void test_results_do_not_depend_on_threads(void **state)
         omp_set_num_threads(threads);
         float *to = threads == 1 ? first : out;
         const ff_matmul product = {.rows = ROWS, .columns = COLUMNS, .depth = DEPTH, .a = a, .a_stride = DEPTH,
-                                   .b = {b, FF_F32}, .out = to, .out_stride = COLUMNS};
+                                   .b = {.data = b, .dtype = FF_F32}, .out = to, .out_stride = COLUMNS};
         assert_int_equal(ff_kernels_scalar()->matmul(ff_kernels_scalar(), &product), FF_OK);
         if (threads > 1)
             assert_same_bits("matmul with more threads", out, first, ROWS * COLUMNS);

@@ -99,7 +99,8 @@ static void test_without_additions_it_is_one_product(void **state)
     const ff_linear plain = {.weight = linear.weight, .bias = bias};
     const ff_linear_finish add = {.kind = FF_FINISH_ADD};
     ff_matmul product = {.rows = ROWS, .columns = COLUMNS, .depth = DEPTH, .a = x, .a_stride = DEPTH,
-                         .b = {weight, FF_F32}, .bias = bias, .out_stride = COLUMNS, .finish = FF_FINISH_ADD};
+                         .b = {.data = weight, .dtype = FF_F32}, .bias = bias, .out_stride = COLUMNS,
+                         .finish = FF_FINISH_ADD};
     float out[2][ROWS * COLUMNS];
     memcpy(out[0], before, sizeof before);
     memcpy(out[1], before, sizeof before);

@@ -53,8 +53,8 @@ static void compare_product(size_t rows, size_t columns, size_t depth, size_t pa
     }
     void *halves = narrow(dtype, columns * depth, b);
     ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = a, .a_stride = a_stride,
-                         .b = {dtype == FF_F32 ? (void *)b : halves, dtype}, .bias = biased ? bias : NULL,
-                         .out = ours, .out_stride = out_stride, .finish = finish,
+                         .b = {.data = dtype == FF_F32 ? (void *)b : halves, .dtype = dtype},
+                         .bias = biased ? bias : NULL, .out = ours, .out_stride = out_stride, .finish = finish,
                          .groups = {groups, columns}, .gate = gate};
     assert_int_equal(ff_kernels_scalar()->matmul(ff_kernels_scalar(), &product), FF_OK);
     product.out = theirs;

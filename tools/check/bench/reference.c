@@ -58,7 +58,7 @@ static ff_status add_product(const ff_kernels *openblas, const ff_recorded *shap
     }
     room = room && time_product(openblas, &(ff_matmul){
         .rows = rows, .columns = columns, .depth = depth, .a = operands[0], .a_stride = depth,
-        .b = {operands[1], FF_F32}, .out = operands[2], .out_stride = columns}, &fastest) == FF_OK;
+        .b = {.data = operands[1], .dtype = FF_F32}, .out = operands[2], .out_stride = columns}, &fastest) == FF_OK;
     for (int i = 0; i < 3; i++)
         free(operands[i]);
     *seconds += fastest * (double)shape->rows / (double)rows * (double)shape->count;

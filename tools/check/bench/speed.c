@@ -17,7 +17,7 @@
 static ff_status time_matmul(const ff_kernels *kernels, const float *x, const float *weight, float *out, double *speed)
 {
     const ff_matmul product = {
-        .rows = TOKENS, .columns = FFN, .depth = DIM, .a = x, .a_stride = DIM, .b = {weight, FF_F32},
+        .rows = TOKENS, .columns = FFN, .depth = DIM, .a = x, .a_stride = DIM, .b = {.data = weight, .dtype = FF_F32},
         .out = out, .out_stride = FFN,
     };
     double begun = ff_seconds(), seconds, work = 0;
@@ -41,7 +41,7 @@ static ff_status time_convolution(const ff_kernels *kernels, const float *frame,
         .in_channels = CHANNELS, .in_height = SIDE, .in_width = SIDE,
         .out_channels = CHANNELS, .out_frames = 1, .out_height = SIDE, .out_width = SIDE,
         .kernel_t = 3, .kernel_h = 3, .kernel_w = 3, .stride_t = 1, .stride_h = 1, .stride_w = 1,
-        .pad_top = 1, .pad_left = 1, .frames = frames, .weight = {weight, FF_F32}, .out = out,
+        .pad_top = 1, .pad_left = 1, .frames = frames, .weight = {.data = weight, .dtype = FF_F32}, .out = out,
     };
     double begun = ff_seconds(), seconds, work = 0;
     do {

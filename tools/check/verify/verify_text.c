@@ -191,7 +191,7 @@ static ff_status project(const text_replay *r, int id, const ff_linear *layer, c
     const ff_weight *weight = &layer->weight;
     size_t columns = weight->shape[0], depth = weight->shape[1];
     ff_matmul product = {.rows = r->tokens, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
-                         .b = {weight->data, weight->dtype}, .out = out, .out_stride = columns};
+                         .b = ff_weight_operand(weight), .out = out, .out_stride = columns};
     ff_arena_mark mark = ff_arena_here(r->v->arena);
     if (r->variant->transposed == id) {
         float *copy = ff_arena_take(r->v->arena, columns, depth * sizeof(float));

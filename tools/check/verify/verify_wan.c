@@ -54,7 +54,8 @@ ff_status ff_wan_embed(const ff_wan *w, const float *latents, float *hidden)
             }
     ff_status status = w->kernels->matmul(w->kernels, &(ff_matmul){
         .rows = w->tokens, .columns = shape->dim, .depth = depth, .a = patches, .a_stride = depth,
-        .b = {weight, FF_F32}, .bias = w->variant->unbiased == FF_WAN_PATCH_EMBEDDING ? NULL : layer->bias, .out = hidden,
+        .b = {.data = weight, .dtype = FF_F32},
+        .bias = w->variant->unbiased == FF_WAN_PATCH_EMBEDDING ? NULL : layer->bias, .out = hidden,
         .out_stride = shape->dim});
     ff_arena_return(w->arena, mark);
     return status;
