@@ -9,7 +9,10 @@ shift 2
 seeds=$(mktemp -d) || exit 1
 trap 'rm -rf "$seeds"' EXIT
 
-mkdir "$seeds/safetensors" "$seeds/lora" "$seeds/config" "$seeds/tokenizer" "$seeds/spiece" "$seeds/prompt" "$seeds/picture" "$seeds/map"
+for name in safetensors gguf lora config tokenizer spiece prompt picture map; do
+    mkdir "$seeds/$name"
+done
+find "$golden/diffusers/gguf" -name '*.gguf' -size -16k -exec cp {} "$seeds/gguf" \;
 find "$golden" -name '*.safetensors' -size -16k | while IFS= read -r file; do
     cp "$file" "$seeds/safetensors/$(cksum <"$file" | tr ' ' -)"  # many have the same name
 done
