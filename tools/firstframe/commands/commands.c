@@ -78,6 +78,13 @@ const ff_command ff_command_table[] = {
               "sgemm, where it is installed, does on products of the same shapes. A stage runs at least twice unless "
               "that takes more than a minute, up to ten times within three seconds, and the fastest counts.",
      .example = "firstframe bench --dims ti2v-5b --blocks 2 --size 640x352 --frames 25"},
+    {.bit = FF_COMMAND_CONVERT, .name = "convert", .run = ff_command_convert,
+     .does = "a part of a model as one file, of a smaller element type",
+     .usage = "[-m DIR] [--part NAME] --type q8_0|bf16|f16 -o FILE.gguf|FILE.safetensors",
+     .about = "Writes a transformer or a text encoder of a model folder as one file. GGUF has the names that others' "
+              "readers expect, the original's; what is quantised is what ComfyUI-GGUF's converter quantises, with the "
+              "bytes that gguf-py makes of it. Safetensors keeps the names.",
+     .example = "firstframe convert -m Wan2.2-TI2V-5B-Diffusers --type q8_0 -o wan2.2-ti2v-5b-q8_0.gguf"},
     {.bit = FF_COMMAND_DIFF, .name = "diff", .run = ff_command_diff,
      .does = "where two dumps of a run part",
      .usage = "A.safetensors B.safetensors [--tolerance X] [--map FILE] [--plot X.png] [--heat-map X.png]",

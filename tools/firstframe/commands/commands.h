@@ -35,6 +35,7 @@ ff_status ff_command_again(const ff_options *options, ff_report *report, ff_erro
 ff_status ff_command_compare(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_explain(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_bench(const ff_options *options, ff_report *report, ff_error *error);
+ff_status ff_command_convert(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_diff(const ff_options *options, ff_report *report, ff_error *error);
 ff_status ff_command_verify(const ff_options *options, ff_report *report, ff_error *error);
 

@@ -160,9 +160,11 @@ const ff_option ff_option_table[FF_OPTIONS] = {
 
     [FF_OPTION_OUTPUT] = {
         .name = "output", .letter = 'o', .kind = FF_KIND_PATH, .argument = "PATH", .offset = VALUE(output),
-        .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
+        .group = FF_GROUP_OUTPUT, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN | FF_COMMAND_CONVERT,
+        .required = FF_COMMAND_CONVERT,
         .help = "Where to write; the ending says what: .webp, .png, f-%03d.png, .y4m, - for YUV4MPEG on standard "
-                "output, or, where ffmpeg is installed, .mp4, .webm, .gif, which keep no record. For stills also a folder; for compare, explain always one.",
+                "output, or, where ffmpeg is installed, .mp4, .webm, .gif, which keep no record. For stills also a "
+                "folder; for compare, explain always one.",
         .foreign = "out outfile output-file output-path output-dir outdir save-file save-path save-dir"},
     [FF_OPTION_QUALITY] = {
         .name = "quality", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(quality),
@@ -297,13 +299,25 @@ const ff_option ff_option_table[FF_OPTIONS] = {
         .choices = {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k",
                     "q6_k", "iq4_nl", "iq4_xs", "f8_e4m3", "f8_e5m2", "i8"},
         .help = "With --dims, how the weights are stored (default f32): those of the matrices, and with bf16 all.",
-        .foreign = "type precision weight-type"},
+        .foreign = "precision weight-type"},
     [FF_OPTION_ONLY] = {
         .name = "only", .kind = FF_KIND_CHOICE, .argument = "STAGE", .offset = VALUE(only),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMAND_BENCH,
         .choices = {"text_encoder", "transformer", "vae_encode", "vae_decode"},
         .help = "One stage alone: text_encoder, transformer, vae_encode or vae_decode.",
         .foreign = "stage stages"},
+    [FF_OPTION_TYPE] = {
+        .name = "type", .kind = FF_KIND_CHOICE, .argument = "TYPE", .offset = VALUE(type),
+        .group = FF_GROUP_OUTPUT, .commands = FF_COMMAND_CONVERT, .required = FF_COMMAND_CONVERT,
+        .choices = {"q8_0", "bf16", "f16"},
+        .help = "Element type of the matrices: q8_0, in GGUF alone, bf16 or f16. Vectors and convolutions stay f32.",
+        .foreign = "outtype quantization"},
+    [FF_OPTION_PART] = {
+        .name = "part", .kind = FF_KIND_CHOICE, .argument = "NAME", .offset = VALUE(part),
+        .group = FF_GROUP_SUBJECT, .commands = FF_COMMAND_CONVERT,
+        .choices = {"transformer", "transformer_2", "text_encoder"},
+        .help = "What of the model: transformer (the default), transformer_2 or text_encoder.",
+        .foreign = "component"},
     [FF_OPTION_THREADS] = {
         .name = "threads", .letter = 't', .kind = FF_KIND_COUNT, .argument = "N", .offset = VALUE(threads),
         .group = FF_GROUP_RUNNING, .commands = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY, .minimum = 1,

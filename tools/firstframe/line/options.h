@@ -19,16 +19,17 @@ enum {
     FF_COMMAND_BENCH = 1024,
     FF_COMMAND_EXPLAIN = 2048,
     FF_COMMAND_MODELS = 4096,
+    FF_COMMAND_CONVERT = 8192,
     FF_COMMANDS_STILL = FF_COMMAND_T2I | FF_COMMAND_INPAINT,
     FF_COMMANDS_CLIP = FF_COMMAND_I2V | FF_COMMAND_T2V,
     FF_COMMANDS_RUN = FF_COMMANDS_STILL | FF_COMMANDS_CLIP,
     FF_COMMANDS_PAGE = FF_COMMAND_COMPARE | FF_COMMAND_EXPLAIN,  // several runs and a page about them
     FF_COMMANDS_MAKE = FF_COMMANDS_RUN | FF_COMMANDS_PAGE,
     FF_COMMANDS_COMPUTE = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN | FF_COMMAND_BENCH,
-    FF_COMMANDS_MODEL = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY | FF_COMMAND_INSPECT,  // those that take a model
+    FF_COMMANDS_MODEL = FF_COMMANDS_COMPUTE | FF_COMMAND_VERIFY | FF_COMMAND_INSPECT | FF_COMMAND_CONVERT,
     // those that take a file without an option's name
     FF_COMMANDS_FILE = FF_COMMAND_INSPECT | FF_COMMAND_AGAIN | FF_COMMAND_DIFF | FF_COMMAND_VERIFY,
-    FF_COMMANDS_ALL = FF_COMMANDS_MAKE | FF_COMMANDS_FILE | FF_COMMAND_BENCH | FF_COMMAND_MODELS,
+    FF_COMMANDS_ALL = FF_COMMANDS_MAKE | FF_COMMANDS_FILE | FF_COMMAND_BENCH | FF_COMMAND_MODELS | FF_COMMAND_CONVERT,
 };
 
 typedef enum ff_option_id {
@@ -44,7 +45,7 @@ typedef enum ff_option_id {
     FF_OPTION_TOLERANCE, FF_OPTION_MAP, FF_OPTION_PLOT, FF_OPTION_HEAT_MAP,
     FF_OPTION_MODEL, FF_OPTION_TRANSFORMER, FF_OPTION_TRANSFORMER_2, FF_OPTION_VAE, FF_OPTION_TEXT_ENCODER,
     FF_OPTION_TOKENIZER, FF_OPTION_IMAGE_ENCODER, FF_OPTION_LORA, FF_OPTION_LORA_2, FF_OPTION_DIMS, FF_OPTION_BLOCKS,
-    FF_OPTION_DTYPE, FF_OPTION_ONLY,
+    FF_OPTION_DTYPE, FF_OPTION_ONLY, FF_OPTION_TYPE, FF_OPTION_PART,
     FF_OPTION_THREADS, FF_OPTION_ISA, FF_OPTION_BACKEND, FF_OPTION_ESTIMATE, FF_OPTION_YES, FF_OPTION_NO_CACHE,
     FF_OPTION_RESUME, FF_OPTION_QUIET, FF_OPTION_VERBOSE, FF_OPTION_HELP,
     FF_OPTIONS
@@ -132,7 +133,7 @@ typedef struct ff_options {
     ff_seed seed;
     double context, strength, seconds, fps, guidance, flow_shift, quality;
     size_t frames, count, steps, threads, blocks;
-    int fit, mask_from, scheduler, dump_level, ablate, isa, backend, dims, dtype, only;
+    int fit, mask_from, scheduler, dump_level, ablate, isa, backend, dims, dtype, only, type, part;
     bool keep_first, color_match, show, lossless, no_metadata, estimate, yes, no_cache, resume, json, quiet, verbose,
         help;
 } ff_options;
