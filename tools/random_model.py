@@ -3,10 +3,16 @@
 
     python3 tools/random_model.py /tmp/real                 # 30 blocks, as published
     python3 tools/random_model.py /tmp/real --blocks 2      # fewer
+    python3 tools/random_model.py /tmp/real --gguf q4_k     # transformer and text encoder alone, as one file each, of any
+                                                            # type that GGUF files have
+    python3 tools/random_model.py /tmp/real --fp8           # the same in safetensors, F8_E4M3 with a scale each
+    python3 tools/random_model.py /tmp/real --int8          # I8, with a scale for each row
 
 Configs are Wan-AI/Wan2.2-TI2V-5B-Diffusers' but for the text encoder, which has 2 of 24 layers, latents_mean and
 latents_std, which are 0 and 1, and the tokenizer, which is golden/model's. Names and shapes are those that diffusers
 and transformers give the classes. Weights are written in pieces: it never holds more than a few of them.
+
+It says first how much disk it takes. Single files have all 24 layers of the text encoder, or as many as blocks.
 
 Needs torch, diffusers and transformers (tools/requirements.txt).
 """
@@ -19,6 +25,8 @@ import struct
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3DModel
 from transformers import UMT5Config, UMT5EncoderModel
+
+import random_parts
 
 SHARD_BYTES = 5 << 30      # as published: a transformer of this size comes in pieces
 PIECE = 1 << 24            # values drawn at once
@@ -94,7 +102,14 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--blocks", type=int, default=30, help="transformer blocks (30)")
     parser.add_argument("--seed", type=int, default=0)
+    single = parser.add_mutually_exclusive_group()
+    single.add_argument("--gguf", choices=random_parts.GGUF_TYPES, metavar="TYPE", help="single files of this type")
+    single.add_argument("--fp8", action="store_const", const="f8_e4m3", help="single files of F8_E4M3")
+    single.add_argument("--int8", action="store_const", const="i8", help="single files of I8")
     options = parser.parse_args()
+    kind = options.gguf or options.fp8 or options.int8
+    if kind:
+        TEXT["num_layers"] = min(24, options.blocks)
     generator = torch.Generator().manual_seed(options.seed)
     with torch.device("meta"):
         models = {
@@ -102,11 +117,17 @@ def main():
             "vae": AutoencoderKLWan(**VAE),
             "text_encoder": UMT5EncoderModel(UMT5Config(architectures=["UMT5EncoderModel"], **TEXT)),
         }
+    parts = {name: {key: value.shape for key, value in model.state_dict().items()} for name, model in models.items()}
+    parts["text_encoder"].pop("encoder.embed_tokens.weight", None)  # it is in it under two names
+    if kind:
+        parts.pop("vae")
+        return random_parts.write(options.out, parts, kind, spread, options.seed)
+    total = sum(2 * shape.numel() for tensors in parts.values() for shape in tensors.values())
+    print(f"{options.out}: takes {total / 1e9:.2f} GB of disk", flush=True)
     for name, model in models.items():
         folder = options.out / name
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {key: value.shape for key, value in model.state_dict().items()}
-        tensors.pop("encoder.embed_tokens.weight", None)  # the text encoder's table is in it under two names
+        tensors = parts[name]
         if name == "text_encoder":
             model.config.save_pretrained(folder)
             write_weights(folder, "model", tensors, generator)

@@ -266,7 +266,7 @@ ff_status ff_gguf_open(const char *path, ff_gguf *out, ff_error *error)
     if (status)
         return status;
     const uint8_t *bytes = out->file.data;
-    cursor c = {path, bytes, bytes, bytes + (bytes ? out->file.size : 0), error};
+    cursor c = {path, bytes, bytes, bytes ? bytes + out->file.size : NULL, error};
     if ((status = read_lists(&c, out)))
         ff_gguf_close(out);
     return status;

@@ -8,29 +8,22 @@ converter leaves F32 or F16.
 import hashlib
 import json
 import pathlib
-import re
 import struct
+import sys
 import tempfile
 
 import gguf
 import numpy as np
 
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+from single_files import is_quantised, is_vector, rename
+
 ROOT = pathlib.Path(__file__).parents[2]
 OUT = ROOT / "golden/diffusers/gguf"
-KEPT = ("patch_embedding.", "text_embedding.", "time_projection.", "time_embedding.", "img_emb.", "head.")
 TYPES = {"F32": gguf.GGMLQuantizationType.F32, "F16": gguf.GGMLQuantizationType.F16,
          "BF16": gguf.GGMLQuantizationType.BF16, "q8_0": gguf.GGMLQuantizationType.Q8_0,
          "bf16": gguf.GGMLQuantizationType.BF16, "f16": gguf.GGMLQuantizationType.F16}
 FILE_TYPES = {"q8_0": 7, "bf16": 32, "f16": 1}
-
-
-def originals():
-    """Patterns of diffusers' names, with the originals'."""
-    names = {}
-    for line in (ROOT / "golden/diffusers/names/transformer.txt").read_text().splitlines():
-        original, diffusers = line.split()
-        names[re.sub(r"blocks\.\d+", "blocks.#", diffusers)] = re.sub(r"blocks\.\d+", "blocks.#", original)
-    return names
 
 
 def read(path):
@@ -50,22 +43,21 @@ def read(path):
 
 
 def type_of(name, stored, values, wanted):
-    if values.ndim < 2 or values.ndim > 3 or values.size <= 1024 or name.endswith(".modulation"):
+    if is_vector(name, values.shape):
         return "F32"
-    if values.ndim == 2 and not name.startswith(KEPT) and (wanted != "q8_0" or values.shape[-1] % 32 == 0):
+    if wanted != "q8_0" or is_quantised(name, values.shape, 32):
         return wanted
-    return wanted if wanted != "q8_0" else "BF16" if stored == "BF16" else "F16"
+    return "BF16" if stored == "BF16" else "F16"
 
 
 def convert(path, wanted):
-    names = originals()
     writer = gguf.GGUFWriter(path, "wan")
     writer.add_quantization_version(2)
     writer.add_file_type(FILE_TYPES[wanted])
-    for diffusers, stored, values in read(ROOT / "golden/model/transformer/diffusion_pytorch_model.safetensors"):
-        number = re.search(r"blocks\.(\d+)", diffusers)
-        name = names[re.sub(r"blocks\.\d+", "blocks.#", diffusers)]
-        name = name.replace("#", number[1]) if number else name
+    tensors = list(read(ROOT / "golden/model/transformer/diffusion_pytorch_model.safetensors"))
+    names = rename([name for name, _, _ in tensors], "transformer")
+    for diffusers, stored, values in tensors:
+        name = names[diffusers]
         dtype = TYPES[type_of(name, stored, values, wanted)]
         writer.add_tensor(name, gguf.quantize(values, dtype), raw_dtype=dtype)
     writer.write_header_to_file()
