@@ -173,6 +173,7 @@ static const struct {
     {"verify", "two.safetensors" SHIPPED, NULL, 30},
     {"inspect", "silent.png", NULL, 30},
     {"models", "--json", NULL, 30},   // more than a pipe holds
+    {"convert", "--type q8_0 -o x.gguf" SHIPPED, NULL, 0},
 };
 enum { MOMENTS = sizeof moments / sizeof *moments };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../files/host.h"
 #include "encode.h"
 #include "gguf_writer.h"
 #include "kernels/blocks.h"
@@ -102,7 +103,8 @@ static ff_status make_plan(const ff_conversion *c, bool gguf, plan *p, ff_error 
 {
     size_t count = ff_weights_count(c->weights);
     ff_weight view;
-    const char *needed = c->part == FF_CONVERTED_TRANSFORMER ? "patch_embedding.weight" : "encoder.final_layer_norm.weight";
+    const char *needed = c->part == FF_CONVERTED_TRANSFORMER ? "patch_embedding.weight"
+                                                             : "encoder.final_layer_norm.weight";
     if (!ff_weights_has(c->weights, needed, &view))
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is missing, so it is no %s", ff_weights_origin(c->weights),
                        needed, c->part == FF_CONVERTED_TRANSFORMER ? "transformer of Wan's" : "UMT5 encoder");
@@ -139,7 +141,8 @@ static ff_status write_tensor(ff_conversion *c, destination *to, const planned *
     size_t count = ff_weight_elements(&tensor->from), at = 0;
     ff_status status = FF_OK;
     if (to->dump)
-        status = ff_dump_begin(to->dump, tensor->name, tensor->dtype, tensor->from.rank, tensor->from.shape, &at, error);
+        status = ff_dump_begin(to->dump, tensor->name, tensor->dtype, tensor->from.rank, tensor->from.shape, &at,
+                               error);
     for (size_t first = 0, part; first < count && !status; first += part) {
         part = count - first < PIECE ? count - first : PIECE;
         ff_weight_widen(&tensor->from, first, part, values);
@@ -159,6 +162,8 @@ static ff_status write_tensors(ff_conversion *c, destination *to, const plan *p,
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", c->path);
     ff_status status = FF_OK;
     for (size_t i = 0; i < p->count && !status; i++) {
+        if ((status = ff_host_check_interrupt("converting", error)))
+            break;
         status = write_tensor(c, to, &p->at[i], values, values + PIECE, error);
         ff_weights_release_pages(c->weights);
     }

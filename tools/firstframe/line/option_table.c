@@ -169,7 +169,8 @@ const ff_option ff_option_table[FF_OPTIONS] = {
     [FF_OPTION_QUALITY] = {
         .name = "quality", .kind = FF_KIND_NUMBER, .argument = "N", .offset = VALUE(quality),
         .group = FF_GROUP_OUTPUT, .effect = FF_CHANGES_FILE, .commands = FF_COMMANDS_MAKE | FF_COMMAND_AGAIN,
-        .minimum = 0, .maximum = 100, .help = "Of a lossy WebP, MP4 or WebM, 0 to 100 (default 90; inpaint is lossless without it).",
+        .minimum = 0, .maximum = 100,
+        .help = "Of a lossy WebP, MP4 or WebM, 0 to 100 (default 90; inpaint is lossless without it).",
         .foreign = "-q:v crf"},
     [FF_OPTION_LOSSLESS] = {
         .name = "lossless", .kind = FF_KIND_FLAG, .offset = VALUE(lossless),

@@ -1,5 +1,5 @@
-#include "commands.h"
-#include "../recipes/recipes.h"
+#include "../commands/commands.h"
+#include "recipes.h"
 
 #include <stdio.h>
 

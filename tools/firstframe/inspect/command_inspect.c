@@ -1,4 +1,4 @@
-#include "commands.h"
+#include "../commands/commands.h"
 #include "inspect_weights.h"
 #include "../files/host.h"
 #include "../files/metadata.h"

@@ -1,6 +1,6 @@
-#include "commands.h"
+#include "../commands/commands.h"
 #include "check/bench/random_elements.h"
-#include "../convert/conversion.h"
+#include "conversion.h"
 #include "../files/host.h"
 #include "../files/model_folder.h"
 #include "../files/protect.h"
@@ -34,6 +34,7 @@ ff_status ff_command_convert(const ff_options *options, ff_report *report, ff_er
     if ((status = ff_protect_check(options->output, error)) != FF_OK ||
         (status = open_part(&choice, part, options->part == 2, &conversion.weights, error)) != FF_OK)
         return status;
+    ff_host_catch_signals();
     status = ff_convert(&conversion, error);
     ff_weights_close(conversion.weights);
     if (status != FF_OK)
