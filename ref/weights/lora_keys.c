@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "names_wan.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 // ---- a file's keys ----
@@ -112,40 +114,12 @@ const char *ff_lora_key_foreign(const char *name)
 
 // ---- the transformer's modules ----
 
-#define ATTENTION(ours, theirs) \
-    {"blocks.#." ours ".to_q.weight", "blocks.#." theirs ".q.weight"}, \
-    {"blocks.#." ours ".to_k.weight", "blocks.#." theirs ".k.weight"}, \
-    {"blocks.#." ours ".to_v.weight", "blocks.#." theirs ".v.weight"}, \
-    {"blocks.#." ours ".to_out.0.weight", "blocks.#." theirs ".o.weight"}
-
-// Where the two agree but for what is in front, such as norm_q, both are here.
-static const ff_name_pair pairs[] = {
-    ATTENTION("attn1", "self_attn"),
-    ATTENTION("attn2", "cross_attn"),
-    {"blocks.#.attn1.norm_q.weight", "blocks.#.self_attn.norm_q.weight"},
-    {"blocks.#.attn1.norm_k.weight", "blocks.#.self_attn.norm_k.weight"},
-    {"blocks.#.attn2.norm_q.weight", "blocks.#.cross_attn.norm_q.weight"},
-    {"blocks.#.attn2.norm_k.weight", "blocks.#.cross_attn.norm_k.weight"},
-    {"blocks.#.norm2.weight", "blocks.#.norm3.weight"},
-    {"blocks.#.ffn.net.0.proj.weight", "blocks.#.ffn.0.weight"},
-    {"blocks.#.ffn.net.2.weight", "blocks.#.ffn.2.weight"},
-    {"blocks.#.scale_shift_table", "blocks.#.modulation"},
-    {"condition_embedder.time_embedder.linear_1.weight", "time_embedding.0.weight"},
-    {"condition_embedder.time_embedder.linear_2.weight", "time_embedding.2.weight"},
-    {"condition_embedder.time_proj.weight", "time_projection.1.weight"},
-    {"condition_embedder.text_embedder.linear_1.weight", "text_embedding.0.weight"},
-    {"condition_embedder.text_embedder.linear_2.weight", "text_embedding.2.weight"},
-    {"proj_out.weight", "head.head.weight"},
-    {"scale_shift_table", "head.modulation"},
-};
-static const ff_name_table original = {pairs, COUNT(pairs)};
-
 bool ff_lora_module(const char *tensor, size_t *next, char out[FF_NAME_TEXT])
 {
     size_t pair = *next > 0 ? *next - 1 : 0;
     if (*next == 0)
         snprintf(out, FF_NAME_TEXT, "%s", tensor);
-    else if (!ff_name_next(&original, tensor, &pair, out))
+    else if (!ff_name_next(&ff_names_transformer, tensor, &pair, out))
         return false;
     *next = pair + 1;
     if (ends(out, ".weight"))
