@@ -343,8 +343,8 @@ typedef struct ff_recognised_part {
     char prefix[64];               // before the names of its tensors; may be empty
     char geometry[320];            // its sizes, or why they cannot be told
     const char *refused;           // why it does not run, to follow "it is"; NULL: it does
-    const char *needs[2];          // names under which people publish what a run needs as well: of a transformer its
-                                   // VAE and text encoder; of others the transformer. NULL: nothing more
+    char needs[2][256];            // files that people publish for what a run needs as well, each empty if nothing: of
+                                   // a transformer its VAE and text encoder, of others the transformer too
 } ff_recognised_part;
 typedef struct ff_recognised_parts {
     size_t count;                  // a full checkpoint has several; 0: it is nothing that is known here

@@ -59,7 +59,7 @@ refuse 'a VAE is needed as well; give --vae with' t2v --transformer model/transf
 refuse 'it needs a config.json' t2v -m transformer.safetensors $run_options -o x.webp
 refuse 'No such file' t2v -m model --vae nowhere.safetensors $run_options -o x.webp
 printf 'PK\003\004 and so on' >vae.pth
-refuse 'people publish the same as wan2.2_vae' t2v -m model --vae vae.pth $run_options -o x.webp
+refuse 'people publish the same as VAE/Wan2.2_VAE' t2v -m model --vae vae.pth $run_options -o x.webp
 refuse 'takes the place\|would take the place' t2v -m model --vae vae.safetensors $run_options -o f.webp \
     --dump vae.safetensors
 for cut in 4 100 4000 60000; do
@@ -72,7 +72,7 @@ done
 run 0 inspect transformer.safetensors
 says "taken for a transformer with diffusers' names, as it has blocks.0.attn1.to_q.weight"
 says 'F32 .*69 tensors'
-says 'needs .*umt5_xxl'
+says 'needs .*umt5-xxl-encoder'
 run 0 inspect umt5.safetensors --json
 for key in element_types parts what why geometry needs; do
     says "\"$key\":"

@@ -260,14 +260,14 @@ static void test_a_file_is_recognised_with_its_sizes(void **state)
     assert_string_equal(parts.at[0].part, "transformer");
     assert_string_equal(parts.at[0].prefix, "model.diffusion_model.");
     assert_string_equal(parts.at[0].geometry, "2 layers of 128 = 1 heads x 128, ffn 58, 48 channels in, 48 out");
-    assert_null(parts.at[0].needs[0]);
+    assert_string_equal(parts.at[0].needs[0], "");
     assert_string_equal(parts.at[1].part, "vae");
     assert_string_equal(parts.at[1].geometry, "48 latent channels, base 4, patches of 2x2");
     assert_string_equal(parts.at[2].part, "text_encoder");
     assert_ok(ff_file_recognise(in_folder("Wan2.2-TI2V-Tiny-Turbo.gguf"), &parts, &error), &error);
     assert_int_equal(parts.count, 1);
-    assert_non_null(strstr(parts.at[0].needs[0], "wan2.2_vae.safetensors"));
-    assert_non_null(strstr(parts.at[0].needs[1], "umt5_xxl"));
+    assert_non_null(strstr(parts.at[0].needs[0], "VAE/Wan2.2_VAE.safetensors"));
+    assert_non_null(strstr(parts.at[0].needs[1], "umt5-xxl-encoder"));
 }
 
 static void test_a_vae_of_another_transformer_is_refused(void **state)

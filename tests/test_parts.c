@@ -256,7 +256,7 @@ static void test_sentences_say_what_is_missing(void **state)
     write_text("wan/config.json", "{\"dim\": 28, \"num_heads\": 2, \"num_layers\": 2, \"ffn_dim\": 58, \"freq_dim\": 24, "
                "\"in_dim\": 8, \"out_dim\": 8, \"text_dim\": 14}");
     assert_refused(&(ff_model_parts){.model = in_folder("wan")}, "Wan2.1_VAE.pth is a pickle");
-    assert_refused(&(ff_model_parts){.model = in_folder("wan")}, "give --vae with wan2.2_vae.safetensors");
+    assert_refused(&(ff_model_parts){.model = in_folder("wan")}, "give --vae with VAE/Wan2.2_VAE.safetensors");
     assert_refused(&(ff_model_parts){.model = MODEL, .vae = in_folder("old.pth")}, "people publish the same as");
     assert_refused(&(ff_model_parts){.model = in_folder("old.pth")}, "people publish the same as");
     assert_refused(&(ff_model_parts){.model = MODEL, .transformer_2 = "x"}, "two transformers do not run yet");

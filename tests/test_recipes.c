@@ -7,7 +7,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "recipes/recipes.h"
+#include "pipeline/recipes.h"
 
 static void every_recipe_is_whole(void **state)
 {

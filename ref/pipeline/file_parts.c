@@ -93,11 +93,12 @@ ff_status ff_file_recognise(const char *path, ff_recognised_parts *out, ff_error
         status = measure(path, &found[i], part, &channels, error);
         for (size_t k = 0; k < 2 && !part->refused; k++)
             if (!holds(found, out->count, others[found[i].kind][k]))
-                part->needs[needed++] = ff_published_file(others[found[i].kind][k], channels);
+                ff_needed_file(others[found[i].kind][k], channels, part->needs[needed++]);
     }
     return status;
 }
 
+_Static_assert(sizeof ((ff_recognised_part *)0)->needs == 2 * FF_NEEDED_TEXT, "what is needed is told whole");
 _Static_assert((int)FF_MOST_FILE_PARTS == (int)FF_MOST_RECOGNISED, "every part that is recognised is told");
 _Static_assert(sizeof ((ff_recognised_part *)0)->why == sizeof ((ff_recognised *)0)->why, "a tensor's name is told whole");
 _Static_assert(sizeof ((ff_recognised_part *)0)->prefix == sizeof ((ff_recognised *)0)->prefix, "and its prefix");

@@ -151,13 +151,15 @@ static const ff_conditioning_kind *choose_conditioning(const ff_model *model, co
 static ff_status check_channels(const ff_model *model, const ff_transformer_shape *transformer, const ff_vae_shape *vae,
                                 ff_error *error)
 {
+    char published[FF_NEEDED_TEXT];
     const ff_component *files = &model->experts[0].files;
     if (transformer->out_channels == vae->latent_channels || (!files->what && !model->vae_files.what))
         return FF_OK;
+    ff_needed_file(FF_PART_VAE, transformer->out_channels, published);
     return ff_fail(error, FF_ERROR_INPUT, "%s has latents of %zu channels and %s of %zu: this VAE does not belong to this "
                    "transformer; give --vae with %s", ff_weights_origin(files->weights), transformer->out_channels,
                    ff_weights_origin(model->vae_files.weights), vae->latent_channels,
-                   ff_published_file(FF_PART_VAE, transformer->out_channels));
+                   published);
 }
 
 // The facts that need the opened components, and what must agree between them.

@@ -1,22 +1,24 @@
 #include "needed.h"
 
-const char *ff_published_file(ff_part_kind kind, size_t channels)
+#include <stdio.h>
+#include <string.h>
+
+#include "recipes.h"
+
+void ff_needed_file(ff_part_kind kind, size_t channels, char out[FF_NEEDED_TEXT])
 {
-    switch (kind) {
-    case FF_PART_TRANSFORMER:
-        if (channels == 16)
-            return "wan2.1_t2v_1.3B_fp16.safetensors (Comfy-Org/Wan_2.1_ComfyUI_repackaged)";
-        return "wan2.2_ti2v_5B_fp16.safetensors (Comfy-Org/Wan_2.2_ComfyUI_Repackaged) or "
-               "Wan2.2-TI2V-5B-Q4_K_M.gguf (QuantStack/Wan2.2-TI2V-5B-GGUF)";
-    case FF_PART_VAE:
-        if (channels == 16)
-            return "wan_2.1_vae.safetensors (Comfy-Org/Wan_2.1_ComfyUI_repackaged)";
-        if (channels == 48)
-            return "wan2.2_vae.safetensors (Comfy-Org/Wan_2.2_ComfyUI_Repackaged)";
-        return "wan2.2_vae.safetensors (Comfy-Org/Wan_2.2_ComfyUI_Repackaged) for 48 channels, wan_2.1_vae.safetensors "
-               "(Comfy-Org/Wan_2.1_ComfyUI_repackaged) for 16";
-    default:
-        return "umt5_xxl_fp8_e4m3fn_scaled.safetensors (Comfy-Org/Wan_2.1_ComfyUI_repackaged) or "
-               "umt5-xxl-encoder-Q5_K_M.gguf (city96/umt5-xxl-encoder-gguf)";
-    }
+    static const ff_published_part parts[] = {[FF_PART_TRANSFORMER] = FF_PUBLISHED_TRANSFORMER,
+                                              [FF_PART_VAE] = FF_PUBLISHED_VAE,
+                                              [FF_PART_TEXT_ENCODER] = FF_PUBLISHED_TEXT_ENCODER};
+    const size_t most = ff_recipes[0].latent_channels, least = 16;
+    char other[FF_NEEDED_TEXT];
+    // of a model without a file of its own there is a folder; of one that is not known, what most people have
+    if (channels && (ff_recipe_publishes(parts[kind], channels, out, FF_NEEDED_TEXT) ||
+                     ff_recipe_publishes(FF_PUBLISHED_FOLDER, channels, out, FF_NEEDED_TEXT)))
+        return;
+    ff_recipe_publishes(parts[kind], most, out, FF_NEEDED_TEXT);
+    if (kind != FF_PART_VAE || channels || !ff_recipe_publishes(parts[kind], least, other, sizeof other))
+        return;
+    size_t length = strlen(out);
+    snprintf(out + length, FF_NEEDED_TEXT - length, " for %zu channels, %.100s for %zu", most, other, least);
 }

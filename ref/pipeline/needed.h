@@ -2,12 +2,11 @@
 #ifndef FF_NEEDED_H
 #define FF_NEEDED_H
 
-#include <stddef.h>
-
 #include "recognise.h"
 
-// "wan2.2_vae.safetensors (Comfy-Org/Wan_2.2_ComfyUI_Repackaged)".
+// "split_files/vae/wan_2.1_vae.safetensors of Comfy-Org/Wan_2.1_ComfyUI_repackaged", from the table of recipes.
 //   kind: a part that a run is made of      channels: of the transformer's latents; 0: not known
-const char *ff_published_file(ff_part_kind kind, size_t channels);
+#define FF_NEEDED_TEXT 256
+void ff_needed_file(ff_part_kind kind, size_t channels, char out[FF_NEEDED_TEXT]);
 
 #endif

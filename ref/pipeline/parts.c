@@ -86,8 +86,8 @@ static bool find_pickle(const char *folder, ff_part_kind kind, char name[FF_RECO
 
 static ff_status fail_missing(const ff_model *model, ff_part_kind kind, ff_error *error)
 {
-    char pickle[FF_RECOGNISED_TEXT];
-    const char *published = ff_published_file(kind, channels_of(model));
+    char pickle[FF_RECOGNISED_TEXT], published[FF_NEEDED_TEXT];
+    ff_needed_file(kind, channels_of(model), published);
     if (model->layout == FF_LAYOUT_WAN && find_pickle(model->folder, kind, pickle))
         return ff_fail(error, FF_ERROR_INPUT, "%s/%s is a pickle, which may run any program when it is read, and is not "
                        "read here; give --%s with %s", model->folder, pickle, parts[kind].option, published);
@@ -97,7 +97,7 @@ static ff_status fail_missing(const ff_model *model, ff_part_kind kind, ff_error
 
 static ff_status refuse_pickle(const char *path, ff_part_kind kind, size_t channels, ff_error *error)
 {
-    char bytes[8] = {0};
+    char bytes[8] = {0}, published[FF_NEEDED_TEXT];
     FILE *file = fopen(path, "rb");
     size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
     if (file)
@@ -105,8 +105,9 @@ static ff_status refuse_pickle(const char *path, ff_part_kind kind, size_t chann
     const char *name = size > 3 ? ff_content_name(bytes, size) : NULL;
     if (!name || (memcmp(bytes, "PK", 2) != 0 && bytes[0] != '\x80'))
         return FF_OK;
+    ff_needed_file(kind, channels, published);
     return ff_fail(error, FF_ERROR_INPUT, "%s: it is %s; a pickle may run any program when it is read, and is not read "
-                   "here: people publish the same as %s", path, name, ff_published_file(kind, channels));
+                   "here: people publish the same as %s", path, name, published);
 }
 
 // ---- one part ----

@@ -86,7 +86,7 @@ static void print_part(const char *path, const ff_recognised_part *part, ff_repo
         ff_report_line(report, "  sizes    %s", part->geometry);
     if (part->refused)
         ff_report_line(report, "  refused  it is %s", part->refused);
-    for (size_t i = 0; i < 2 && part->needs[i]; i++) {
+    for (size_t i = 0; i < 2 && part->needs[i][0]; i++) {
         cJSON_AddItemToArray(needs, cJSON_CreateString(part->needs[i]));
         ff_report_line(report, "  needs    %s", part->needs[i]);
     }

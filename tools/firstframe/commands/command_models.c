@@ -1,5 +1,5 @@
-#include "../commands/commands.h"
-#include "recipes.h"
+#include "commands.h"
+#include "pipeline/recipes.h"
 
 #include <stdio.h>
 

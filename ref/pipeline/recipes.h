@@ -3,7 +3,7 @@
 #ifndef FF_RECIPES_H
 #define FF_RECIPES_H
 
-#include "firstframe.h"
+#include "../firstframe.h"
 
 typedef enum ff_published_part {
     FF_PUBLISHED_FOLDER,           // all parts, as diffusers lays them out
