@@ -23,6 +23,13 @@ hash_of() {
     sed -n 's/^\t"frames_sha256":.*"\([0-9a-f]*\)".*/\1/p' out
 }
 
+# ---- what one holds ----
+run 0 inspect g.safetensors
+says "taken for a LoRA"
+says "products 4, of rank 2 to 2, alpha / rank 1 to 1"
+says "sums     16 tensors"
+says "used     with --lora g.safetensors:STRENGTH"
+
 # ---- what it changes ----
 run 0 t2i $small -o plain.png --json
 plain=$(hash_of)

@@ -92,6 +92,32 @@ static void print_part(const char *path, const ff_recognised_part *part, ff_repo
     }
 }
 
+// What --lora would do with it; nothing is said of a file that is no LoRA.
+static void print_lora(const char *path, ff_report *report)
+{
+    ff_lora_facts facts;
+    if (ff_lora_inspect(path, &facts, NULL))
+        return;
+    cJSON *entry = cJSON_AddObjectToObject(report->object, "lora");
+    ff_json_text(entry, "layout", facts.layout);
+    ff_json_whole(entry, "products", facts.products);
+    ff_json_whole(entry, "least_rank", facts.least_rank);
+    ff_json_whole(entry, "most_rank", facts.most_rank);
+    cJSON_AddNumberToObject(entry, "least_scale", facts.least_scale);
+    cJSON_AddNumberToObject(entry, "most_scale", facts.most_scale);
+    ff_json_whole(entry, "sums", facts.sums);
+    ff_json_whole(entry, "ignored", facts.ignored);
+    ff_report_line(report, "  layout   %s", facts.layout);
+    if (facts.products)
+        ff_report_line(report, "  products %zu, of rank %zu to %zu, alpha / rank %g to %g", facts.products,
+                       facts.least_rank, facts.most_rank, facts.least_scale, facts.most_scale);
+    if (facts.sums)
+        ff_report_line(report, "  sums     %zu tensors that are added as they are", facts.sums);
+    if (facts.ignored)
+        ff_report_line(report, "  ignored  %zu tensors of sparse attention, which is not computed", facts.ignored);
+    ff_report_line(report, "  used     with --lora %s:STRENGTH, beside the transformer it was made for", path);
+}
+
 ff_status ff_inspect_weights(const char *path, ff_report *report, ff_error *error)
 {
     static const char *const keys[] = {"prompt", "negative_prompt", "seed", "guidance_scale", "num_inference_steps",
@@ -114,6 +140,8 @@ ff_status ff_inspect_weights(const char *path, ff_report *report, ff_error *erro
     cJSON *taken = cJSON_AddArrayToObject(report->object, "parts");
     for (size_t i = 0; i < parts.count; i++)
         print_part(path, &parts.at[i], report, taken);
+    if (parts.count)
+        print_lora(path, report);
     cJSON *metadata = cJSON_AddObjectToObject(report->object, "metadata");
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const char *value = ff_listing_metadata(listing, keys[i]);
