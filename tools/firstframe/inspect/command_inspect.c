@@ -192,6 +192,10 @@ static void print_record(const char *path, const cJSON *record, ff_report *repor
         ff_report_line(report, "  %-13s %.0f of %.0fx%.0f", "result", frames->valuedouble, width->valuedouble,
                        height->valuedouble);
     ff_report_line(report, "  %-13s %.12s", "model", model ? model : "unknown");
+    const cJSON *place;   // where the model and its parts were
+    cJSON_ArrayForEach(place, cJSON_GetObjectItemCaseSensitive(record, "model"))
+        if (strcmp(place->string, "sha256") != 0 && cJSON_IsString(place))
+            ff_report_line(report, "  %-13s %s", place->string, place->valuestring);
     ff_report_line(report, "  %-13s %s", "frames_sha256", hash ? hash : "unknown");
 }
 
