@@ -342,6 +342,7 @@ typedef struct ff_recognised_part {
     char why[160];                 // a tensor that only such a part has
     char prefix[64];               // before the names of its tensors; may be empty
     char geometry[320];            // its sizes, or why they cannot be told
+    size_t latent_channels;        // that a transformer puts out, or a VAE decodes; 0: unknown
     const char *refused;           // why it does not run, to follow "it is"; NULL: it does
     char needs[2][256];            // files that people publish for what a run needs as well, each empty if nothing: of
                                    // a transformer its VAE and text encoder, of others the transformer too
@@ -351,6 +352,15 @@ typedef struct ff_recognised_parts {
     ff_recognised_part at[FF_MOST_FILE_PARTS];
 } ff_recognised_parts;
 ff_status ff_file_recognise(const char *path, ff_recognised_parts *out, ff_error *error);
+
+// What lies beside a transformer's file that a run needs as well, each told by what it holds: in its folder, in folders
+// there called vae, text_encoders or clip, and in those beside its folder, as ComfyUI has them.
+typedef struct ff_found_parts {
+    char *vae, *text_encoder;      // paths; NULL: not asked for, in the transformer's file, or not found
+} ff_found_parts;
+// FF_ERROR_INPUT: two files of one folder could be meant; both are named.
+ff_status ff_find_parts(const char *transformer, bool vae, bool text_encoder, ff_found_parts *out, ff_error *error);
+void ff_found_parts_free(ff_found_parts *found);
 
 const char *ff_listing_metadata(const ff_listing *listing, const char *key);  // NULL if absent
 

@@ -56,7 +56,28 @@ refuse 'do not run yet' t2v -m model --transformer-2 transformer.safetensors $ru
 refuse 'do not run yet' t2v -m model --image-encoder transformer.safetensors $run_options -o x.webp
 refuse 'a transformer was expected; it is Wan2.2.s VAE' t2v -m model --transformer vae.safetensors $run_options -o x.webp
 refuse 'a VAE is needed as well; give --vae with' t2v --transformer model/transformer $run_options -o x.webp
+refuse 'other.safetensors and ./vae.safetensors could both be meant; say which with --vae' \
+    t2v -m transformer.safetensors $run_options -o x.webp
+rm other.safetensors
+
+# ---- what lies beside a transformer's file ----
 refuse 'it needs a config.json' t2v -m transformer.safetensors $run_options -o x.webp
+says 'VAE: ./vae.safetensors, found beside the transformer'
+says 'text encoder: ./umt5.safetensors, found beside the transformer'
+mkdir -p comfy/diffusion_models comfy/vae comfy/text_encoders
+cp transformer.safetensors comfy/diffusion_models
+cp vae.safetensors comfy/vae/any-name.safetensors
+cp umt5.safetensors comfy/text_encoders
+echo text >comfy/vae/notes.safetensors
+refuse 'it needs a config.json' t2v -m comfy/diffusion_models/transformer.safetensors $run_options -o x.webp
+says 'VAE: comfy/diffusion_models/../vae/any-name.safetensors, found'
+says 'text encoder: comfy/diffusion_models/../text_encoders/umt5.safetensors, found'
+refuse 'it needs a config.json' t2v --transformer comfy/diffusion_models/transformer.safetensors \
+    --vae vae.safetensors $run_options -o x.webp
+grep -q 'VAE: ' err && fail "a VAE was looked for though one was given"
+rm -r comfy
+
+# ---- what else is refused ----
 refuse 'No such file' t2v -m model --vae nowhere.safetensors $run_options -o x.webp
 printf 'PK\003\004 and so on' >vae.pth
 refuse 'people publish the same as VAE/Wan2.2_VAE' t2v -m model --vae vae.pth $run_options -o x.webp

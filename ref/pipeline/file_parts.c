@@ -91,6 +91,8 @@ ff_status ff_file_recognise(const char *path, ff_recognised_parts *out, ff_error
         if (!part->part)
             continue;
         status = measure(path, &found[i], part, &channels, error);
+        if (found[i].kind != FF_PART_TEXT_ENCODER)
+            part->latent_channels = channels;
         for (size_t k = 0; k < 2 && !part->refused; k++)
             if (!holds(found, out->count, others[found[i].kind][k]))
                 ff_needed_file(others[found[i].kind][k], channels, part->needs[needed++]);

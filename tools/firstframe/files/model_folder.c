@@ -1,5 +1,6 @@
 #include "model_folder.h"
 #include "host.h"
+#include "protect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,27 @@ static ff_status check_named(const char *path, const char *from, ff_error *error
     return FF_OK;
 }
 
+// What a transformer's file needs and is not given is looked for beside it.
+static ff_status find_parts(ff_model_choice *out, ff_error *error)
+{
+    const char *transformer = out->parts.transformer ? out->parts.transformer : out->parts.model;
+    bool alone = !out->parts.model || !ff_host_is_folder(out->parts.model);
+    ff_found_parts found;
+    if (!alone || ff_host_is_folder(transformer) || (out->parts.vae && out->parts.text_encoder))
+        return FF_OK;
+    ff_status status = ff_find_parts(transformer, !out->parts.vae, !out->parts.text_encoder, &found, error);
+    if (status != FF_OK)
+        return status;
+    if (found.vae && strlen(found.vae) < sizeof out->vae)
+        out->parts.vae = strcpy(out->vae, found.vae);
+    if (found.text_encoder && strlen(found.text_encoder) < sizeof out->text_encoder)
+        out->parts.text_encoder = strcpy(out->text_encoder, found.text_encoder);
+    ff_found_parts_free(&found);
+    ff_protect_file(*out->vae ? out->vae : NULL);
+    ff_protect_file(*out->text_encoder ? out->text_encoder : NULL);
+    return FF_OK;
+}
+
 ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_error *error)
 {
     const char *named = given->model ? given->model : getenv("FIRSTFRAME_MODEL");
@@ -55,7 +77,9 @@ ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_
             return ff_fail(error, FF_ERROR_INPUT, "the model's path is longer than %d bytes", FF_LONGEST_PATH - 1);
         strcpy(out->path, named);
         out->parts.model = chosen ? out->path : NULL;
-        return chosen ? check_named(named, given->model ? "" : " (FIRSTFRAME_MODEL names it)", error) : FF_OK;
+        ff_status status = chosen ? check_named(named, given->model ? "" : " (FIRSTFRAME_MODEL names it)", error)
+                                  : FF_OK;
+        return status ? status : find_parts(out, error);
     }
     out->parts.model = out->path;
     bool placed = ff_host_program_folder(program, sizeof program);
@@ -71,6 +95,15 @@ ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_
 
 ff_status ff_model_choice_open(const ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error)
 {
+    char note[FF_LONGEST_PATH + 64];
+    const struct {
+        const char *what, *path;
+    } found[] = {{"VAE", choice->vae}, {"text encoder", choice->text_encoder}};
+    for (size_t i = 0; i < 2; i++)
+        if (*found[i].path) {
+            snprintf(note, sizeof note, "%s: %s, found beside the transformer", found[i].what, found[i].path);
+            ff_report_note_once(report, note);
+        }
     ff_status status = ff_model_open_parts(&choice->parts, out, error);
     if (status != FF_OK)
         return status;

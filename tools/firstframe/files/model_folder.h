@@ -11,10 +11,11 @@
 // in.
 typedef struct ff_model_choice {
     char path[FF_LONGEST_PATH];     // of --model; or of --transformer, if there is no model
-    ff_model_parts parts;
+    char vae[FF_LONGEST_PATH], text_encoder[FF_LONGEST_PATH];  // found beside a transformer's file; empty: nothing was
+    ff_model_parts parts;           // points at these too
 } ff_model_choice;
-// given: points into what lives as long as *out.
-// FF_ERROR_INPUT: none of them is a file or holds a model.
+// given: points into what lives as long as *out, which must stay where it is.
+// FF_ERROR_INPUT: none of them is a file or holds a model, or two files could be meant.
 ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_error *error);
 
 // Opens it, and notes what was read in place of files that are not there, and what files were taken for.

@@ -64,6 +64,11 @@ ff_status ff_protect_inputs(const ff_options *options, ff_error *error)
     return status;
 }
 
+void ff_protect_file(const char *path)
+{
+    protect(path, NULL, false);
+}
+
 void ff_protect_model(const char *folder)
 {
     free(model);

@@ -8,6 +8,8 @@
 // and `again` may write where its file is. FF_ERROR_INPUT: an option names one of them as an output.
 //   options: live as long as the program writes
 ff_status ff_protect_inputs(const ff_options *options, ff_error *error);
+// A file that is read beside those that options name; NULL: none.   path: must live as long as the run
+void ff_protect_file(const char *path);
 // The model's: its JSON files and all that lies in its parts' folders.
 void ff_protect_model(const char *folder);
 

@@ -193,6 +193,8 @@ static void resolve(ff_job *job)
     const ff_plan *plan = &job->plan;
     bool clip = (job->options->command & FF_COMMANDS_CLIP) != 0;
     *resolved = *job->options;
+    resolved->model.vae = job->choice.parts.vae;                    // as they were found, if they were
+    resolved->model.text_encoder = job->choice.parts.text_encoder;
     resolved->steps = plan->steps;
     resolved->guidance = plan->guidance_scale;
     resolved->flow_shift = plan->flow_shift;
