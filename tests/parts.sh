@@ -89,6 +89,14 @@ for cut in 4 100 4000 60000; do
     refuse 'cut.safetensors' inspect cut.safetensors
 done
 
+gguf=$source/golden/diffusers/gguf/transformer.gguf
+size=$(wc -c <"$gguf") cut=0
+while [ $cut -lt $size ]; do
+    head -c $cut "$gguf" >cut.gguf
+    refuse 'cut.gguf' inspect cut.gguf
+    cut=$((cut + 16384))
+done
+
 # ---- inspect ----
 run 0 inspect transformer.safetensors
 says "taken for a transformer with diffusers' names, as it has blocks.0.attn1.to_q.weight"
