@@ -4,6 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *part_path(const char *folder, const char *name)
+{
+    static char paths[8][128];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
 enum { MOST = 512 };
 struct part_file {
     char path[256];

@@ -4,6 +4,9 @@
 
 #include "golden.h"
 
+// folder/name; one of the last eight so made.
+const char *part_path(const char *folder, const char *name);
+
 // A file being written: safetensors, or GGUF where the path ends so.
 typedef struct part_file part_file;
 part_file *part_file_create(const char *path);

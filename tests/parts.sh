@@ -97,6 +97,14 @@ while [ $cut -lt $size ]; do
     cut=$((cut + 16384))
 done
 
+# ---- convert ----
+cp vae.safetensors second-vae.safetensors   # it asks for no VAE, so two are none too many
+run 0 convert -m transformer.safetensors -o plain.gguf --type bf16
+run 0 convert -m model -o folder.gguf --type bf16
+cmp -s plain.gguf folder.gguf || fail "a file was converted otherwise than its folder"
+refuse 'so it is no UMT5 encoder' convert --text-encoder vae.safetensors --part text_encoder --type bf16 -o x.gguf
+rm second-vae.safetensors
+
 # ---- inspect ----
 run 0 inspect transformer.safetensors
 says "taken for a transformer with diffusers' names, as it has blocks.0.attn1.to_q.weight"

@@ -17,15 +17,6 @@
 
 static char folder[] = "/tmp/ff-geometry-XXXXXX";
 
-static const char *in_folder(const char *name)
-{
-    static char paths[8][128];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 // ---- the tiny model's tensors, grown to other sizes ----
 
 typedef struct grown {
@@ -117,14 +108,14 @@ static ff_weights *transformer, *vae, *text;
 
 static void write_part(const char *name, const ff_weights *weights, const ff_name_table *names, const char *prefix)
 {
-    part_file *file = part_file_create(in_folder(name));
+    part_file *file = part_file_create(part_path(folder, name));
     part_file_add(file, weights, names, prefix);
     part_file_finish(file);
 }
 
 static void write_text(const char *name, const char *content)
 {
-    FILE *file = fopen(in_folder(name), "wb");
+    FILE *file = fopen(part_path(folder, name), "wb");
     assert_non_null(file);
     fputs(content, file);
     assert_int_equal(fclose(file), 0);
@@ -132,7 +123,7 @@ static void write_text(const char *name, const char *content)
 
 static void write_checkpoint(const char *name)
 {
-    part_file *file = part_file_create(in_folder(name));
+    part_file *file = part_file_create(part_path(folder, name));
     part_file_add(file, transformer, &ff_names_transformer, "model.diffusion_model.");
     part_file_add(file, vae, NULL, "vae.");
     part_file_add(file, text, NULL, "text_encoders.umt5xxl.transformer.");
@@ -152,7 +143,7 @@ static int write_files(void **state)
     write_part("vae.safetensors", vae, &ff_names_vae_22, "");
     write_part("umt5.gguf", text, &ff_names_umt5_gguf, "");
     write_checkpoint("all.safetensors");
-    mkdir(in_folder("transformer"), 0700);
+    mkdir(part_path(folder, "transformer"), 0700);
     write_part("transformer/diffusion_pytorch_model.safetensors", transformer, NULL, "");
     write_text("transformer/config.json", "{\"_class_name\": \"WanTransformer3DModel\", \"attention_head_dim\": 128, "
                "\"num_attention_heads\": 1, \"num_layers\": 2, \"ffn_dim\": 58, \"freq_dim\": 24, \"in_channels\": 48, "
@@ -202,10 +193,10 @@ static ff_model_facts run(const ff_model_parts *parts, char hash[65], char taken
 static void test_files_alone_make_a_model(void **state)
 {
     char expected[65], found[65], taken[512];
-    ff_model_parts parts = {.transformer = in_folder("transformer"), .vae = in_folder("vae.safetensors"),
-                            .text_encoder = in_folder("umt5.gguf"), .tokenizer = MODEL "/tokenizer"};
+    ff_model_parts parts = {.transformer = part_path(folder, "transformer"), .vae = part_path(folder, "vae.safetensors"),
+                            .text_encoder = part_path(folder, "umt5.gguf"), .tokenizer = MODEL "/tokenizer"};
     run(&parts, expected, taken);
-    parts.transformer = in_folder("Wan2.2-TI2V-Tiny.safetensors");
+    parts.transformer = part_path(folder, "Wan2.2-TI2V-Tiny.safetensors");
     ff_model_facts facts = run(&parts, found, taken);
     assert_string_equal(found, expected);
     assert_int_equal(facts.heads, 1);
@@ -222,17 +213,17 @@ static void test_files_alone_make_a_model(void **state)
     run(&parts, found, taken);
     assert_string_equal(found, expected);
     // and a checkpoint that holds everything but the tokenizer
-    run(&(ff_model_parts){.model = in_folder("all.safetensors"), .tokenizer = MODEL "/tokenizer"}, found, taken);
+    run(&(ff_model_parts){.model = part_path(folder, "all.safetensors"), .tokenizer = MODEL "/tokenizer"}, found, taken);
     assert_string_equal(found, expected);
 }
 
 static void test_names_of_few_steps(void **state)
 {
     char expected[65], found[65], taken[512];
-    ff_model_parts parts = {.transformer = in_folder("transformer"), .vae = in_folder("vae.safetensors"),
-                            .text_encoder = in_folder("umt5.gguf"), .tokenizer = MODEL "/tokenizer"};
+    ff_model_parts parts = {.transformer = part_path(folder, "transformer"), .vae = part_path(folder, "vae.safetensors"),
+                            .text_encoder = part_path(folder, "umt5.gguf"), .tokenizer = MODEL "/tokenizer"};
     run(&parts, expected, taken);
-    parts.transformer = in_folder("Wan2.2-TI2V-Tiny-Turbo.gguf");
+    parts.transformer = part_path(folder, "Wan2.2-TI2V-Tiny-Turbo.gguf");
     ff_model_facts facts = run(&parts, found, taken);
     assert_string_equal(found, expected);
     assert_int_equal(facts.default_steps, 4);
@@ -255,7 +246,7 @@ static void test_a_file_is_recognised_with_its_sizes(void **state)
 {
     ff_error error = {0};
     ff_recognised_parts parts;
-    assert_ok(ff_file_recognise(in_folder("all.safetensors"), &parts, &error), &error);
+    assert_ok(ff_file_recognise(part_path(folder, "all.safetensors"), &parts, &error), &error);
     assert_int_equal(parts.count, 3);
     assert_string_equal(parts.at[0].part, "transformer");
     assert_string_equal(parts.at[0].prefix, "model.diffusion_model.");
@@ -264,7 +255,7 @@ static void test_a_file_is_recognised_with_its_sizes(void **state)
     assert_string_equal(parts.at[1].part, "vae");
     assert_string_equal(parts.at[1].geometry, "48 latent channels, base 4, patches of 2x2");
     assert_string_equal(parts.at[2].part, "text_encoder");
-    assert_ok(ff_file_recognise(in_folder("Wan2.2-TI2V-Tiny-Turbo.gguf"), &parts, &error), &error);
+    assert_ok(ff_file_recognise(part_path(folder, "Wan2.2-TI2V-Tiny-Turbo.gguf"), &parts, &error), &error);
     assert_int_equal(parts.count, 1);
     assert_non_null(strstr(parts.at[0].needs[0], "VAE/Wan2.2_VAE.safetensors"));
     assert_non_null(strstr(parts.at[0].needs[1], "umt5-xxl-encoder"));
@@ -274,8 +265,8 @@ static void test_a_vae_of_another_transformer_is_refused(void **state)
 {
     ff_error error = {0};
     ff_model *model;
-    const ff_model_parts parts = {.transformer = in_folder("Wan2.2-TI2V-Tiny.safetensors"), .vae = MODEL "/vae",
-                                  .text_encoder = in_folder("umt5.gguf"), .tokenizer = MODEL "/tokenizer"};
+    const ff_model_parts parts = {.transformer = part_path(folder, "Wan2.2-TI2V-Tiny.safetensors"), .vae = MODEL "/vae",
+                                  .text_encoder = part_path(folder, "umt5.gguf"), .tokenizer = MODEL "/tokenizer"};
     assert_int_equal(ff_model_open_parts(&parts, &model, &error), FF_ERROR_INPUT);
     if (!strstr(error.message, "Wan2.2-TI2V-Tiny.safetensors has latents of 48 channels and ") ||
         !strstr(error.message, "tiny-ti2v/vae of 8"))

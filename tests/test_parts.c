@@ -16,15 +16,6 @@
 
 static char folder[] = "/tmp/ff-parts-XXXXXX";
 
-static const char *in_folder(const char *name)
-{
-    static char paths[8][128];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 static ff_weights *open_part(const char *part)
 {
     char path[512];
@@ -39,7 +30,7 @@ static ff_weights *open_part(const char *part)
 static void write_part(const char *name, const char *part, const ff_name_table *names, const char *prefix)
 {
     ff_weights *weights = open_part(part);
-    part_file *file = part_file_create(in_folder(name));
+    part_file *file = part_file_create(part_path(folder, name));
     part_file_add(file, weights, names, prefix);
     part_file_finish(file);
     ff_weights_close(weights);
@@ -48,7 +39,7 @@ static void write_part(const char *name, const char *part, const ff_name_table *
 static void write_checkpoint(const char *name)
 {
     ff_weights *transformer = open_part("transformer"), *vae = open_part("vae"), *text = open_part("text_encoder");
-    part_file *file = part_file_create(in_folder(name));
+    part_file *file = part_file_create(part_path(folder, name));
     part_file_add(file, transformer, &ff_names_transformer, "model.diffusion_model.");
     part_file_add(file, vae, &ff_names_vae_22, "vae.");
     part_file_add(file, text, NULL, "text_encoders.umt5xxl.transformer.");
@@ -60,7 +51,7 @@ static void write_checkpoint(const char *name)
 
 static void write_text(const char *name, const char *text)
 {
-    FILE *file = fopen(in_folder(name), "wb");
+    FILE *file = fopen(part_path(folder, name), "wb");
     assert_non_null(file);
     fputs(text, file);
     assert_int_equal(fclose(file), 0);
@@ -105,20 +96,20 @@ static void test_files_of_other_names_give_the_folders_frames(void **state)
                         {"p.safetensors", "model.model."}};
     for (size_t i = 0; i < sizeof transformers / sizeof *transformers; i++) {
         write_part(transformers[i].name, "transformer", &ff_names_transformer, transformers[i].prefix);
-        assert_frames(&(ff_model_parts){.model = MODEL, .transformer = in_folder(transformers[i].name)});
+        assert_frames(&(ff_model_parts){.model = MODEL, .transformer = part_path(folder, transformers[i].name)});
     }
     write_part("diffusers.safetensors", "transformer", NULL, "");
-    assert_frames(&(ff_model_parts){.model = MODEL, .transformer = in_folder("diffusers.safetensors")});
+    assert_frames(&(ff_model_parts){.model = MODEL, .transformer = part_path(folder, "diffusers.safetensors")});
     write_part("vae.safetensors", "vae", &ff_names_vae_22, "");
-    assert_frames(&(ff_model_parts){.model = MODEL, .vae = in_folder("vae.safetensors")});
+    assert_frames(&(ff_model_parts){.model = MODEL, .vae = part_path(folder, "vae.safetensors")});
     write_part("vae_d.safetensors", "vae", NULL, "vae.");
-    assert_frames(&(ff_model_parts){.model = MODEL, .vae = in_folder("vae_d.safetensors")});
+    assert_frames(&(ff_model_parts){.model = MODEL, .vae = part_path(folder, "vae_d.safetensors")});
     write_part("umt5.safetensors", "text_encoder", &ff_names_umt5, "");
-    assert_frames(&(ff_model_parts){.model = MODEL, .text_encoder = in_folder("umt5.safetensors")});
+    assert_frames(&(ff_model_parts){.model = MODEL, .text_encoder = part_path(folder, "umt5.safetensors")});
     write_part("umt5.gguf", "text_encoder", &ff_names_umt5_gguf, "");
-    assert_frames(&(ff_model_parts){.model = MODEL, .text_encoder = in_folder("umt5.gguf")});
-    assert_frames(&(ff_model_parts){.model = MODEL, .transformer = in_folder("t.gguf"), .vae = in_folder("vae.safetensors"),
-                                    .text_encoder = in_folder("umt5.gguf"),
+    assert_frames(&(ff_model_parts){.model = MODEL, .text_encoder = part_path(folder, "umt5.gguf")});
+    assert_frames(&(ff_model_parts){.model = MODEL, .transformer = part_path(folder, "t.gguf"), .vae = part_path(folder, "vae.safetensors"),
+                                    .text_encoder = part_path(folder, "umt5.gguf"),
                                     .tokenizer = MODEL "/tokenizer/tokenizer.json"});
     assert_frames(&(ff_model_parts){.model = MODEL, .tokenizer = MODEL "/tokenizer"});
 }
@@ -132,20 +123,20 @@ static void test_folders_of_a_part(void **state)
 static void test_a_checkpoint_of_several_parts(void **state)
 {
     write_checkpoint("all.safetensors");
-    const char *all = in_folder("all.safetensors");
+    const char *all = part_path(folder, "all.safetensors");
     assert_frames(&(ff_model_parts){.model = MODEL, .transformer = all, .vae = all, .text_encoder = all});
 }
 
 // A folder as Wan publishes it: its own config.json and names.
 static void test_a_folder_of_wans(void **state)
 {
-    mkdir(in_folder("wan"), 0700);
+    mkdir(part_path(folder, "wan"), 0700);
     write_part("wan/diffusion_pytorch_model.safetensors", "transformer", &ff_names_transformer, "");
     write_text("wan/config.json", "{\"_class_name\": \"WanModel\", \"model_type\": \"ti2v\", \"dim\": 28, \"num_heads\": 2, "
                "\"num_layers\": 2, \"ffn_dim\": 58, \"freq_dim\": 24, \"in_dim\": 8, \"out_dim\": 8, \"text_dim\": 14, "
                "\"text_len\": 512, \"eps\": 1e-06}");
     write_text("wan/Wan2.2_VAE.pth", "PK\3\4");
-    const ff_model_parts parts = {.model = in_folder("wan"), .vae = MODEL "/vae",
+    const ff_model_parts parts = {.model = part_path(folder, "wan"), .vae = MODEL "/vae",
                                   .text_encoder = MODEL "/text_encoder", .tokenizer = MODEL "/tokenizer"};
     assert_frames(&parts);
     ff_error error = {0};
@@ -171,7 +162,7 @@ static void test_another_part_is_another_model(void **state)
     uint8_t plain[32], replaced[32], again[32];
     write_part("vae.safetensors", "vae", &ff_names_vae_22, "");
     hash_of(&(ff_model_parts){.model = MODEL}, plain);
-    hash_of(&(ff_model_parts){.model = MODEL, .vae = in_folder("vae.safetensors")}, replaced);
+    hash_of(&(ff_model_parts){.model = MODEL, .vae = part_path(folder, "vae.safetensors")}, replaced);
     hash_of(&(ff_model_parts){.model = MODEL, .vae = MODEL "/vae"}, again);
     assert_memory_not_equal(plain, replaced, 32);
     assert_memory_equal(plain, again, 32);   // the same files, said otherwise
@@ -192,12 +183,12 @@ static void assert_refused(const ff_model_parts *parts, const char *expected)
 static const char *write_with(const char *name, const char *extra)
 {
     ff_weights *weights = open_part("transformer");
-    part_file *file = part_file_create(in_folder(name));
+    part_file *file = part_file_create(part_path(folder, name));
     part_file_add(file, weights, &ff_names_transformer, "");
     part_file_add_bytes(file, extra, "x", 1);
     part_file_finish(file);
     ff_weights_close(weights);
-    return in_folder(name);
+    return part_path(folder, name);
 }
 
 static void test_other_transformers_are_refused_by_name(void **state)
@@ -218,10 +209,10 @@ static void test_other_transformers_are_refused_by_name(void **state)
 // A file of one tensor.
 static const char *write_one(const char *name, const char *tensor)
 {
-    part_file *file = part_file_create(in_folder(name));
+    part_file *file = part_file_create(part_path(folder, name));
     part_file_add_bytes(file, tensor, "x", 1);
     part_file_finish(file);
-    return in_folder(name);
+    return part_path(folder, name);
 }
 
 static void test_other_files_are_called_what_they_are(void **state)
@@ -242,7 +233,7 @@ static void test_other_files_are_called_what_they_are(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_refused(&(ff_model_parts){.model = MODEL, .transformer = write_one("one.safetensors", cases[i][0])},
                        cases[i][1]);
-        assert_refused(&(ff_model_parts){.model = in_folder("one.safetensors")}, cases[i][1]);
+        assert_refused(&(ff_model_parts){.model = part_path(folder, "one.safetensors")}, cases[i][1]);
     }
 }
 
@@ -250,18 +241,18 @@ static void test_sentences_say_what_is_missing(void **state)
 {
     write_part("t.safetensors", "transformer", &ff_names_transformer, "");
     write_text("old.pth", "PK\3\4....");
-    mkdir(in_folder("wan"), 0700);
+    mkdir(part_path(folder, "wan"), 0700);
     write_part("wan/diffusion_pytorch_model.safetensors", "transformer", &ff_names_transformer, "");
     write_text("wan/Wan2.1_VAE.pth", "PK\3\4");
     write_text("wan/config.json", "{\"dim\": 28, \"num_heads\": 2, \"num_layers\": 2, \"ffn_dim\": 58, \"freq_dim\": 24, "
                "\"in_dim\": 8, \"out_dim\": 8, \"text_dim\": 14}");
-    assert_refused(&(ff_model_parts){.model = in_folder("wan")}, "Wan2.1_VAE.pth is a pickle");
-    assert_refused(&(ff_model_parts){.model = in_folder("wan")}, "give --vae with VAE/Wan2.2_VAE.safetensors");
-    assert_refused(&(ff_model_parts){.model = MODEL, .vae = in_folder("old.pth")}, "people publish the same as");
-    assert_refused(&(ff_model_parts){.model = in_folder("old.pth")}, "people publish the same as");
+    assert_refused(&(ff_model_parts){.model = part_path(folder, "wan")}, "Wan2.1_VAE.pth is a pickle");
+    assert_refused(&(ff_model_parts){.model = part_path(folder, "wan")}, "give --vae with VAE/Wan2.2_VAE.safetensors");
+    assert_refused(&(ff_model_parts){.model = MODEL, .vae = part_path(folder, "old.pth")}, "people publish the same as");
+    assert_refused(&(ff_model_parts){.model = part_path(folder, "old.pth")}, "people publish the same as");
     assert_refused(&(ff_model_parts){.model = MODEL, .transformer_2 = "x"}, "two transformers do not run yet");
     assert_refused(&(ff_model_parts){.model = MODEL, .image_encoder = "x"}, "image encoder do not run yet");
-    assert_refused(&(ff_model_parts){.model = in_folder("t.safetensors")}, "width is no multiple of 128");
+    assert_refused(&(ff_model_parts){.model = part_path(folder, "t.safetensors")}, "width is no multiple of 128");
     assert_refused(&(ff_model_parts){.transformer = MODEL "/transformer"}, "a VAE is needed as well");
     assert_refused(&(ff_model_parts){.transformer = MODEL "/transformer", .vae = MODEL "/vae"},
                    "a text encoder is needed as well; give --text-encoder with umt5");

@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fast_tables.h"
 #include "golden.h"
 #include "kernels/kernels.h"
 #include "random.h"
-
-static ff_kernels tables[3];
-static size_t table_count;
 
 // ---- random numbers ----
 
@@ -234,18 +232,8 @@ static void test_attention(void **state)
 
 int main(void)
 {
-    static const ff_isa isas[] = {FF_ISA_AVX2, FF_ISA_AVX512, FF_ISA_NEON};
-    static const char *const names[] = {"AVX2", "AVX-512", "NEON"};
-    for (size_t i = 0; i < 3; i++) {
-        if (ff_kernels_choose(isas[i], FF_BACKEND_OWN, &tables[table_count], NULL) == FF_OK)
-            table_count++;
-        else
-            print_message("%s was left out: this processor has none\n", names[i]);
-    }
-    if (table_count == 0) {
-        print_message("skipped: this processor has no instruction set that simd/ is written for\n");
+    if (!find_fast_tables())
         return 77;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_convolution),

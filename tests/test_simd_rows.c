@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fast_tables.h"
 #include "golden.h"
 #include "kernels/kernels.h"
 #include "random.h"
@@ -455,29 +456,19 @@ static void run_check(void **state)
 
 int main(void)
 {
-    static const ff_isa isas[ISAS] = {FF_ISA_AVX2, FF_ISA_AVX512, FF_ISA_NEON};
     static subject subjects[ISAS * CHECKS];
     static char names[ISAS * CHECKS][64];
     struct CMUnitTest tests[ISAS * CHECKS];
     size_t count = 0;
     make_slots();
     scalar = ff_kernels_scalar();
-    for (size_t isa = 0; isa < ISAS; isa++) {
-        ff_kernels fast;
-        ff_error error;
-        if (ff_kernels_choose(isas[isa], FF_BACKEND_OWN, &fast, &error)) {
-            print_message("left out: %s\n", error.message);
-            continue;
-        }
+    if (!find_fast_tables())
+        return 77;
+    for (size_t t = 0; t < table_count; t++)
         for (size_t i = 0; i < CHECKS; i++, count++) {
-            subjects[count] = (subject){fast, i};
-            snprintf(names[count], sizeof names[count], "%s on %s", checks[i].name, fast.name);
+            subjects[count] = (subject){tables[t], i};
+            snprintf(names[count], sizeof names[count], "%s on %s", checks[i].name, tables[t].name);
             tests[count] = (struct CMUnitTest){names[count], run_check, NULL, NULL, &subjects[count]};
         }
-    }
-    if (count == 0) {
-        print_message("skipped: this processor has no instruction set that simd/ is written for\n");
-        return 77;
-    }
     return _cmocka_run_group_tests("simd rows", tests, count, NULL, NULL);
 }

@@ -11,12 +11,22 @@ void ff_print_shape(char text[FF_SHAPE_TEXT], int rank, const size_t *shape)
     snprintf(text + used, FF_SHAPE_TEXT - used, "]");
 }
 
-size_t ff_weight_elements(const ff_weight *weight)
+size_t ff_shape_elements(int rank, const size_t *shape)
 {
     size_t count = 1;
-    for (int i = 0; i < weight->rank; i++)
-        count *= weight->shape[i];
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
     return count;
+}
+
+size_t ff_weight_elements(const ff_weight *weight)
+{
+    return ff_shape_elements(weight->rank, weight->shape);
+}
+
+size_t ff_weight_bytes(const ff_weight *weight)
+{
+    return ff_element_bytes(weight->dtype, ff_weight_elements(weight));
 }
 
 size_t ff_weight_row(const ff_weight *weight)

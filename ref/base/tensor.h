@@ -24,7 +24,9 @@ static inline ff_operand ff_weight_operand(const ff_weight *weight)
     return (ff_operand){weight->data, weight->dtype, weight->scales, weight->scale_step};
 }
 
+size_t ff_shape_elements(int rank, const size_t *shape);  // of a shape that is known to fit
 size_t ff_weight_elements(const ff_weight *weight);
+size_t ff_weight_bytes(const ff_weight *weight);     // as stored
 size_t ff_weight_row(const ff_weight *weight);  // elements of a row; 0 where there is none
 
 // A shape as "[2, 3]".   rank: at most FF_MAX_RANK

@@ -90,11 +90,8 @@ size_t ff_component_bytes(const ff_component *component)
     size_t bytes = 0;
     for (size_t i = 0; i < ff_weights_count(component->weights); i++) {
         ff_weight view;
-        size_t elements = 1;
         ff_weights_at(component->weights, i, &view);
-        for (int d = 0; d < view.rank; d++)
-            elements *= view.shape[d];
-        bytes += ff_element_bytes(view.dtype, elements);
+        bytes += ff_weight_bytes(&view);
     }
     return bytes;
 }

@@ -39,6 +39,12 @@ typedef struct ff_expert {
     double guidance_scale;     // by default
 } ff_expert;
 
+// Computed when it is first asked for.
+typedef struct ff_kept_hash {
+    bool known;
+    uint8_t bytes[32];
+} ff_kept_hash;
+
 struct ff_model {
     ff_model_layout layout;
     char *folder;              // or file; of nothing but parts, the transformer's
@@ -58,10 +64,7 @@ struct ff_model {
     double *preview;           // see ff_model_facts; NULL if firstframe.json has none
     ff_word_list *words;       // that it knows; NULL if firstframe.json does not say
     ff_model_facts facts;
-    bool hashed;
-    uint8_t hash[32];          // of configs and weight headers, once hashed
-    bool text_hashed;
-    uint8_t text_hash[32];     // of ff_model_hash_text_encoder, once hashed
+    ff_kept_hash hash, text_hash;  // of ff_model_hash and ff_model_hash_text_encoder
 };
 
 // folder/name

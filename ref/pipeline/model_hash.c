@@ -86,16 +86,6 @@ static ff_status hash_model(const ff_model *model, uint8_t out[32], ff_error *er
     return status;
 }
 
-ff_status ff_model_hash(ff_model *model, uint8_t out[32], ff_error *error)
-{
-    ff_status status = model->hashed ? FF_OK : hash_model(model, model->hash, error);
-    if (status)
-        return status;
-    model->hashed = true;
-    memcpy(out, model->hash, sizeof model->hash);
-    return FF_OK;
-}
-
 static ff_status hash_text_encoder(const ff_model *model, uint8_t out[32], ff_error *error)
 {
     const ff_weights *weights = model->text_files.weights;
@@ -113,12 +103,23 @@ static ff_status hash_text_encoder(const ff_model *model, uint8_t out[32], ff_er
     return status;
 }
 
-ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error *error)
+static ff_status keep(ff_model *model, ff_status (*compute)(const ff_model *, uint8_t[32], ff_error *),
+                      ff_kept_hash *kept, uint8_t out[32], ff_error *error)
 {
-    ff_status status = model->text_hashed ? FF_OK : hash_text_encoder(model, model->text_hash, error);
+    ff_status status = kept->known ? FF_OK : compute(model, kept->bytes, error);
     if (status)
         return status;
-    model->text_hashed = true;
-    memcpy(out, model->text_hash, sizeof model->text_hash);
+    kept->known = true;
+    memcpy(out, kept->bytes, sizeof kept->bytes);
     return FF_OK;
+}
+
+ff_status ff_model_hash(ff_model *model, uint8_t out[32], ff_error *error)
+{
+    return keep(model, hash_model, &model->hash, out, error);
+}
+
+ff_status ff_model_hash_text_encoder(ff_model *model, uint8_t out[32], ff_error *error)
+{
+    return keep(model, hash_text_encoder, &model->text_hash, out, error);
 }

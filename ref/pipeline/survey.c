@@ -27,10 +27,7 @@ static void count_weights(const char *folder, ff_survey_part *part)
     for (size_t i = 0; i < part->tensors; i++) {
         ff_weight view;
         ff_weights_at(weights, i, &view);
-        size_t elements = 1;
-        for (int d = 0; d < view.rank; d++)
-            elements *= view.shape[d];
-        part->bytes += ff_element_bytes(view.dtype, elements);
+        part->bytes += ff_weight_bytes(&view);
     }
     ff_weights_close(weights);
 }

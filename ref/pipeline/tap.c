@@ -11,14 +11,6 @@
 
 #define MOST_PARTS_OF_A_BLOCK 19  // that op level shows, its output included
 
-static size_t elements_of(int rank, const size_t *shape)
-{
-    size_t count = 1;
-    for (int i = 0; i < rank; i++)
-        count *= shape[i];
-    return count;
-}
-
 // anchor.known may hold its first latent frame only; the others are not read.
 static bool first_frame_only(const char *name, int rank, const size_t *shape, const ff_weight *loaded)
 {
@@ -70,7 +62,7 @@ static ff_status replace(ff_taps *taps, const char *name, ff_dtype dtype, int ra
     }
     if ((status = check_shape(taps, name, &loaded, rank, shape, error)))
         return status;
-    size_t count = elements_of(rank, shape);
+    size_t count = ff_shape_elements(rank, shape);
     if (dtype == FF_F32)
         ff_weight_widen(&loaded, 0, count, data);
     else
@@ -192,7 +184,7 @@ ff_status ff_taps_frame(ff_taps *taps, size_t index, float *values, uint8_t *rgb
 {
     ff_weight loaded;
     bool found;
-    size_t count = elements_of(3, taps->shape + 1);
+    size_t count = ff_shape_elements(3, taps->shape + 1);
     ff_status status = find_loaded(taps, "frames_float", FF_F32, &loaded, &found, error);
     if (status || (found && (status = check_shape(taps, "frames_float", &loaded, 4, taps->shape, error))))
         return status;

@@ -112,9 +112,7 @@ typedef struct lookup {
 static ff_status find_weight(void *user, const ff_transformer_place *place, ff_error *error)
 {
     lookup *in = user;
-    size_t count = 1;
-    for (int i = 0; i < place->rank; i++)
-        count *= place->shape[i];
+    size_t count = ff_shape_elements(place->rank, place->shape);
     in->parameters += count;
     if (place->linear)
         return ff_weights_get(in->weights, &place->linear->weight, error, place->rank, place->shape, "%s", place->name);

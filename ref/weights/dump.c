@@ -142,12 +142,9 @@ ff_status ff_dump_append(ff_dump *dump, size_t *at, ff_dtype dtype, const void *
 ff_status ff_dump_tensor(ff_dump *dump, const char *name, ff_dtype dtype, int rank, const size_t *shape,
                          const void *data, ff_error *error)
 {
-    size_t count = 1;
-    for (int i = 0; i < rank; i++)
-        count *= shape[i];
     size_t at;
     ff_status status = ff_dump_begin(dump, name, dtype, rank, shape, &at, error);
-    return status ? status : ff_dump_append(dump, &at, dtype, data, count, error);
+    return status ? status : ff_dump_append(dump, &at, dtype, data, ff_shape_elements(rank, shape), error);
 }
 
 ff_status ff_dump_finish(ff_dump *dump, ff_error *error)

@@ -61,3 +61,17 @@ void ff_entries_free(ff_weight_entries *entries)
     free((void *)entries->sorted);
     *entries = (ff_weight_entries){0};
 }
+
+bool ff_entries_view(const ff_weight_entries *entries, const char *name, ff_weight *out)
+{
+    const ff_weight *view = ff_entries_find(entries, name);
+    if (view)
+        *out = *view;
+    return view;
+}
+
+const char *ff_entries_at(const ff_weight_entries *entries, size_t i, ff_weight *out)
+{
+    *out = entries->at[i].view;
+    return entries->at[i].name;
+}

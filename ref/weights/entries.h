@@ -23,6 +23,9 @@ bool ff_entries_add(ff_weight_entries *entries, const char *name, const ff_weigh
 ff_status ff_entries_sort(ff_weight_entries *entries, const char *origin, ff_error *error);
 // NULL: there is none.
 const ff_weight *ff_entries_find(const ff_weight_entries *entries, const char *name);
+// The same as ff_weight_source has it.
+bool ff_entries_view(const ff_weight_entries *entries, const char *name, ff_weight *out);
+const char *ff_entries_at(const ff_weight_entries *entries, size_t i, ff_weight *out);
 void ff_entries_free(ff_weight_entries *entries);
 
 #endif

@@ -30,14 +30,6 @@ static void close_reader(void *user)
     free(r);
 }
 
-static size_t elements_of(int rank, const size_t *shape)
-{
-    size_t count = 1;
-    for (int i = 0; i < rank; i++)
-        count *= shape[i];
-    return count;
-}
-
 // comfy.gguf.orig_shape.NAME: the shape, in PyTorch's order, of a tensor that was reshaped to fill blocks.
 static ff_status original_shape(const reader *r, const char *name, ff_weight *view, ff_error *error)
 {
@@ -55,7 +47,7 @@ static ff_status original_shape(const reader *r, const char *name, ff_weight *vi
                 ff_multiply_sizes(elements, (size_t)size, &elements);
         shape[rank++] = (size_t)size;
     }
-    if (!whole || (size_t)rank != walk.array->count || elements != elements_of(view->rank, view->shape))
+    if (!whole || (size_t)rank != walk.array->count || elements != ff_shape_elements(view->rank, view->shape))
         return ff_fail(error, FF_ERROR_INPUT, "%s: %s is no shape of as many elements as the tensor has", r->origin,
                        key);
     view->rank = rank;
@@ -66,7 +58,7 @@ static ff_status original_shape(const reader *r, const char *name, ff_weight *vi
 static ff_status add_tensor(reader *r, const ff_gguf_tensor *tensor, ff_error *error)
 {
     ff_weight view = {.dtype = ff_ggml_type(tensor->type), .rank = tensor->rank};
-    size_t elements = elements_of(tensor->rank, tensor->shape), bytes;
+    size_t elements = ff_shape_elements(tensor->rank, tensor->shape), bytes;
     size_t row = tensor->rank ? tensor->shape[tensor->rank - 1] : 1;
     if (!view.dtype)
         return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s has ggml's type %u (%s), which is not supported",
@@ -104,7 +96,7 @@ static ff_status check_overlap(const reader *r, ff_error *error)
     qsort(sorted, count, sizeof *sorted, compare_offsets);
     for (size_t i = 1; i < count && !status; i++) {
         const ff_gguf_tensor *before = &sorted[i - 1];
-        size_t bytes = ff_element_bytes(ff_ggml_type(before->type), elements_of(before->rank, before->shape));
+        size_t bytes = ff_element_bytes(ff_ggml_type(before->type), ff_shape_elements(before->rank, before->shape));
         if (before->offset + bytes > sorted[i].offset)
             status = ff_fail(error, FF_ERROR_INPUT, "%s: tensors %s and %s overlap", r->origin, before->name,
                              sorted[i].name);
@@ -117,19 +109,13 @@ static ff_status check_overlap(const reader *r, ff_error *error)
 
 static ff_status find(void *user, const char *name, ff_weight *out, bool *found, ff_error *error)
 {
-    const reader *r = user;
-    const ff_weight *view = ff_entries_find(&r->entries, name);
-    *found = view != NULL;
-    if (view)
-        *out = *view;
+    *found = ff_entries_view(&((const reader *)user)->entries, name, out);
     return FF_OK;
 }
 
 static const char *at(void *user, size_t i, ff_weight *out)
 {
-    const reader *r = user;
-    *out = r->entries.at[i].view;
-    return r->entries.at[i].name;
+    return ff_entries_at(&((const reader *)user)->entries, i, out);
 }
 
 static const char *metadata(void *user, const char *key)

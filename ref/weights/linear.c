@@ -5,9 +5,7 @@
 // x: [rows, depth]   weight: [columns, ...]   out: [rows, columns]
 static ff_matmul product_of(const ff_weight *weight, size_t rows, const float *x, float *out)
 {
-    size_t columns = weight->shape[0], depth = 1;
-    for (int i = 1; i < weight->rank; i++)
-        depth *= weight->shape[i];
+    size_t columns = weight->shape[0], depth = ff_shape_elements(weight->rank - 1, weight->shape + 1);
     return (ff_matmul){.rows = rows, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
                        .b = ff_weight_operand(weight), .out = out, .out_stride = columns};
 }

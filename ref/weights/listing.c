@@ -2,6 +2,7 @@
 #include "weights.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(sizeof ((ff_listed *)0)->shape / sizeof(size_t) == FF_MAX_RANK, "a listed tensor holds every rank");
 
@@ -43,12 +44,8 @@ ff_listed ff_listing_at(const ff_listing *listing, size_t i)
     ff_listed listed = {.name = ff_weights_at(listing->weights, i, &tensor)};
     listed.dtype = tensor.dtype->name;
     listed.rank = (size_t)tensor.rank;
-    size_t elements = 1;
-    for (int d = 0; d < tensor.rank; d++) {
-        listed.shape[d] = tensor.shape[d];
-        elements *= tensor.shape[d];
-    }
-    listed.bytes = ff_element_bytes(tensor.dtype, elements);
+    memcpy(listed.shape, tensor.shape, sizeof listed.shape);
+    listed.bytes = ff_weight_bytes(&tensor);
     return listed;
 }
 

@@ -228,19 +228,13 @@ static ff_status read_file(reader *r, size_t i, ff_error *error)
 
 static ff_status find(void *user, const char *name, ff_weight *out, bool *found, ff_error *error)
 {
-    const reader *r = user;
-    const ff_weight *view = ff_entries_find(&r->entries, name);
-    *found = view != NULL;
-    if (view)
-        *out = *view;
+    *found = ff_entries_view(&((const reader *)user)->entries, name, out);
     return FF_OK;
 }
 
 static const char *at(void *user, size_t i, ff_weight *out)
 {
-    const reader *r = user;
-    *out = r->entries.at[i].view;
-    return r->entries.at[i].name;
+    return ff_entries_at(&((const reader *)user)->entries, i, out);
 }
 
 static const char *metadata(void *user, const char *key)

@@ -34,10 +34,7 @@ ff_strided ff_strided_of_doubles(const double *data, int rank, const size_t *sha
 
 size_t ff_strided_count(const ff_strided *view)
 {
-    size_t count = 1;
-    for (int i = 0; i < view->rank; i++)
-        count *= view->shape[i];
-    return count;
+    return ff_shape_elements(view->rank, view->shape);
 }
 
 // ---- reading ----

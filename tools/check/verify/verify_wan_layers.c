@@ -14,9 +14,7 @@ float ff_wan_epsilon(const ff_wan *w, int index)
 
 ff_status ff_wan_linear(const ff_wan *w, int id, const ff_linear *layer, size_t rows, const float *x, float *out)
 {
-    size_t columns = layer->weight.shape[0], depth = 1;
-    for (int i = 1; i < layer->weight.rank; i++)
-        depth *= layer->weight.shape[i];
+    size_t columns = layer->weight.shape[0], depth = ff_weight_row(&layer->weight);
     ff_matmul product = {.rows = rows, .columns = columns, .depth = depth, .a = x, .a_stride = depth,
                          .b = ff_weight_operand(&layer->weight),
                          .bias = w->variant->unbiased == id ? NULL : layer->bias, .out = out, .out_stride = columns};

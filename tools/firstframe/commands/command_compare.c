@@ -53,7 +53,7 @@ static ff_status measure(ff_comparison *all, ff_error *error)
     ff_model *model;
     ff_status status = ff_model_choose(&all->options->model, &choice, error);
     if (status == FF_OK)
-        status = ff_model_open_parts(&choice.parts, &model, error);
+        status = ff_model_choice_open(&choice, all->report, &model, error);
     if (status != FF_OK)
         return status;
     ff_model_facts facts = ff_model_describe(model);

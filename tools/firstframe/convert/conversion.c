@@ -8,6 +8,7 @@
 #include "encode.h"
 #include "gguf_writer.h"
 #include "kernels/blocks.h"
+#include "pipeline/recognise.h"
 #include "weights/names_wan.h"
 
 #define PIECE ((size_t)1 << 20)  // elements converted at once: whole blocks
@@ -99,20 +100,36 @@ static ff_status add_tensor(const ff_conversion *c, const char *name, const ff_w
     return FF_OK;
 }
 
+// The part in the file: its tensors alone, where there are others too. *prefix: before their names, in `found`
+static ff_status pick_part(const ff_conversion *c, ff_recognised found[FF_MOST_RECOGNISED], const char **prefix,
+                           ff_error *error)
+{
+    bool text = c->part == FF_CONVERTED_TEXT_ENCODER;
+    size_t count;
+    ff_recognise(c->weights, found, &count);
+    for (size_t i = 0; i < count; i++)
+        if (found[i].kind == (text ? FF_PART_TEXT_ENCODER : FF_PART_TRANSFORMER)) {
+            *prefix = found[i].prefix;
+            return ff_weights_use_prefix(c->weights, *prefix, error);
+        }
+    return ff_fail(error, FF_ERROR_INPUT, "%s: holds %s, so it is no %s", ff_weights_origin(c->weights),
+                   count ? found[0].what : ff_part_words(FF_PART_UNKNOWN),
+                   text ? "UMT5 encoder" : "transformer of Wan's");
+}
+
 static ff_status make_plan(const ff_conversion *c, bool gguf, plan *p, ff_error *error)
 {
-    size_t count = ff_weights_count(c->weights);
+    ff_recognised found[FF_MOST_RECOGNISED];
+    const char *prefix = "";
     ff_weight view;
-    const char *needed = c->part == FF_CONVERTED_TRANSFORMER ? "patch_embedding.weight"
-                                                             : "encoder.final_layer_norm.weight";
-    if (!ff_weights_has(c->weights, needed, &view))
-        return ff_fail(error, FF_ERROR_INPUT, "%s: tensor %s is missing, so it is no %s", ff_weights_origin(c->weights),
-                       needed, c->part == FF_CONVERTED_TRANSFORMER ? "transformer of Wan's" : "UMT5 encoder");
+    ff_status status = pick_part(c, found, &prefix, error);
+    if (status)
+        return status;
+    size_t count = ff_weights_count(c->weights);
     if (!(p->at = calloc(count, sizeof *p->at)))
         return ff_fail(error, FF_ERROR_MEMORY, "%s: out of memory", ff_weights_origin(c->weights));
-    ff_status status = FF_OK;
     for (size_t i = 0; i < count && !status; i++) {
-        const char *name = ff_weights_at(c->weights, i, &view);
+        const char *name = ff_weights_at(c->weights, i, &view) + strlen(prefix);
         status = add_tensor(c, name, &view, gguf, p, error);
     }
     return status;

@@ -8,7 +8,8 @@
 typedef enum ff_converted_part { FF_CONVERTED_TRANSFORMER, FF_CONVERTED_TEXT_ENCODER } ff_converted_part;
 
 typedef struct ff_conversion {
-    ff_weights *weights;       // with diffusers' names, or transformers'
+    ff_weights *weights;       // with diffusers' or transformers' names, or those that GGUF files have; of a file that
+                               // holds other parts as well, or has a prefix before the names, the part is taken
     ff_converted_part part;
     ff_dtype dtype;            // of the matrices: F16, BF16, and in GGUF Q8_0
     const char *path;          // of what is written: GGUF where it ends so, with the names that GGUF files have; else

@@ -77,9 +77,7 @@ ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_
             return ff_fail(error, FF_ERROR_INPUT, "the model's path is longer than %d bytes", FF_LONGEST_PATH - 1);
         strcpy(out->path, named);
         out->parts.model = chosen ? out->path : NULL;
-        ff_status status = chosen ? check_named(named, given->model ? "" : " (FIRSTFRAME_MODEL names it)", error)
-                                  : FF_OK;
-        return status ? status : find_parts(out, error);
+        return chosen ? check_named(named, given->model ? "" : " (FIRSTFRAME_MODEL names it)", error) : FF_OK;
     }
     out->parts.model = out->path;
     bool placed = ff_host_program_folder(program, sizeof program);
@@ -93,18 +91,21 @@ ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_
     return ff_fail(error, FF_ERROR_INPUT, "no model found; give its folder or file with -m or in $FIRSTFRAME_MODEL");
 }
 
-ff_status ff_model_choice_open(const ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error)
+ff_status ff_model_choice_open(ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error)
 {
     char note[FF_LONGEST_PATH + 64];
     const struct {
         const char *what, *path;
     } found[] = {{"VAE", choice->vae}, {"text encoder", choice->text_encoder}};
+    ff_status status = find_parts(choice, error);
+    if (status != FF_OK)
+        return status;
     for (size_t i = 0; i < 2; i++)
         if (*found[i].path) {
             snprintf(note, sizeof note, "%s: %s, found beside the transformer", found[i].what, found[i].path);
             ff_report_note_once(report, note);
         }
-    ff_status status = ff_model_open_parts(&choice->parts, out, error);
+    status = ff_model_open_parts(&choice->parts, out, error);
     if (status != FF_OK)
         return status;
     const char *taken = ff_model_describe(*out).taken;

@@ -15,11 +15,12 @@ typedef struct ff_model_choice {
     ff_model_parts parts;           // points at these too
 } ff_model_choice;
 // given: points into what lives as long as *out, which must stay where it is.
-// FF_ERROR_INPUT: none of them is a file or holds a model, or two files could be meant.
+// FF_ERROR_INPUT: none of them is a file or holds a model.
 ff_status ff_model_choose(const ff_model_parts *given, ff_model_choice *out, ff_error *error);
 
-// Opens it, and notes what was read in place of files that are not there, and what files were taken for.
-ff_status ff_model_choice_open(const ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error);
+// Looks for what is not named beside a transformer's file (ff_find_parts), opens the model, and notes what was found, what
+// was read in place of files that are not there, and what files were taken for.
+ff_status ff_model_choice_open(ff_model_choice *choice, ff_report *report, ff_model **out, ff_error *error);
 
 // What sizes are multiples of: "16", or "32x16" where width and height differ.
 void ff_print_multiples(const ff_model_facts *facts, char out[48]);
